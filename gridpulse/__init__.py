@@ -1,0 +1,1 @@
+"""The composition root: settings, adapters, processes and the command line."""

@@ -1,0 +1,1 @@
+"""The event types, one module per family (one family is one topic)."""

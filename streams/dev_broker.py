@@ -196,7 +196,7 @@ class DevBroker:
             raise
 
     def _claim(self, lock: IO[str]) -> None:
-        """Claim the data directory: a second broker over it is refused by Kafka, but leaves the first unable to stop."""
+        # Kafka too would refuse a second broker over the directory, but leave the first one unable to stop.
         deadline_s = time.monotonic() + _CLAIM_WITHIN_S
         while True:
             try:

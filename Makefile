@@ -1,0 +1,61 @@
+# GridPulse. Needs make and Python 3.11 or 3.12, nothing else; `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt lock clean install install-dev
+
+ROOMS := schemas detectors projections streams replay api benchmarks gridpulse
+PYTEST_WORKERS ?= 2
+BIN := .venv/bin
+
+# The development broker comes with the development packages.
+DEMO_LEVEL := $(if $(findstring --kafka,$(ARGS)),dev,run)
+
+define bootstrap
+	@python="$$(requirements/find-python.sh)" && "$$python" requirements/bootstrap.py $(1)
+endef
+
+help: ## list the targets
+	@echo "make demo [ARGS=\"--seconds 60 --json\"]   start everything embedded, with simulated events, until Ctrl-C"
+	@echo "make demo ARGS=\"--kafka\"                 the same on a real Kafka broker started from wheels"
+	@echo "make test                               lint, formatting, types, import contracts and all tests"
+	@echo "make lint                               all of that but the tests"
+	@echo "make fmt                                format the code and mend what can be mended"
+	@echo "make lock [ARGS=\"--upgrade\"]            write requirements/*.lock anew from pyproject.toml"
+	@echo "make install, make install-dev          only build .venv"
+	@echo "make clean                              remove .venv and caches; data and the jars of Kafka stay"
+
+install:
+	$(call bootstrap,run)
+
+install-dev:
+	$(call bootstrap,dev)
+
+demo:
+	$(call bootstrap,$(DEMO_LEVEL))
+	@exec $(BIN)/gridpulse demo $(ARGS)
+
+lint: install-dev
+	@echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== lint-imports"
+	@$(BIN)/lint-imports
+
+test: lint
+	@echo "== pytest"
+	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
+
+fmt: install-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: install-dev
+	@UV=$(BIN)/uv requirements/compile.sh $(ARGS)
+	$(call bootstrap,dev)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	find $(ROOMS) tests -name __pycache__ -type d -prune -exec rm -rf {} +

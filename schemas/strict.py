@@ -36,7 +36,7 @@ _CONTROL = re.compile(CONTROL_CHARACTERS)
 _SOURCE_FORBIDDEN = re.compile(SOURCE_FORBIDDEN)
 _SCOPE = re.compile(r"[a-z0-9_-]{1,32}(?:/[a-z0-9_-]{1,32}){0,4}")
 _WIRE_NAME = re.compile(r"(.+)\.v([1-9][0-9]{0,3})")
-_MODEL_REASONS = (Reason.WRONG_UNIT, Reason.IMPOSSIBLE_VALUE)  # may begin the message of a model's ValueError
+_MODEL_REASONS = (Reason.wrong_unit, Reason.impossible_value)  # may begin the message of a model's ValueError
 _RANGE_ERRORS = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
 _INT64_LIMIT = 2**63
 
@@ -73,7 +73,7 @@ def parse_strict(value: bytes, headers: Headers | None, recorded_time_ms: int, l
     attributes: JsonObject = {}
     try:
         if len(value) > limits.max_event_bytes:
-            raise _Refusal(Reason.TOO_LARGE, f"the event has {len(value)} bytes; {limits.max_event_bytes} are allowed")
+            raise _Refusal(Reason.too_large, f"the event has {len(value)} bytes; {limits.max_event_bytes} are allowed")
         attributes = _attributes(value, headers)
         return _event(attributes, recorded_time_ms, limits)
     except _Refusal as refusal:
@@ -116,19 +116,19 @@ def _attributes(value: bytes, headers: Headers | None) -> JsonObject:
         if lower[:3] != "ce_" and lower != "content-type":
             continue
         if lower in given:
-            raise _Refusal(Reason.DUPLICATE_KEY, f"the header {_shown(lower)} is given twice")
+            raise _Refusal(Reason.duplicate_key, f"the header {_shown(lower)} is given twice")
         given[lower] = content
     media_type = _media_type(given.get("content-type"))
     if media_type == "application/cloudevents+json" or "ce_specversion" not in given:
         if media_type not in (None, "application/cloudevents+json", "application/json"):
             raise _Refusal(
-                Reason.UNSUPPORTED_CONTENT_TYPE,
+                Reason.unsupported_content_type,
                 f"{_shown(media_type)} is not supported; send application/cloudevents+json, "
                 "or application/json with the attributes as headers",
             )
         return _object(load_json(value), "the event")
     if media_type not in (None, "application/json") and not str(media_type).endswith("+json"):
-        raise _Refusal(Reason.UNSUPPORTED_CONTENT_TYPE, f"data must be application/json, not {_shown(media_type)}")
+        raise _Refusal(Reason.unsupported_content_type, f"data must be application/json, not {_shown(media_type)}")
     attributes: JsonObject = {
         name[3:]: _utf8(content) for name, content in given.items() if name != "content-type" and name != "ce_data"
     }
@@ -142,30 +142,30 @@ def _media_type(content: bytes | None) -> str | None:
     media_type, _, parameters = _utf8(content).lower().partition(";")
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters)
     if charset and charset[1] not in ("utf-8", "utf8", "us-ascii"):
-        raise _Refusal(Reason.UNSUPPORTED_CONTENT_TYPE, f"charset {_shown(charset[1])} is not supported; use utf-8")
+        raise _Refusal(Reason.unsupported_content_type, f"charset {_shown(charset[1])} is not supported; use utf-8")
     return media_type.strip() or None
 
 
 def _event(attributes: JsonObject, recorded_time_ms: int, limits: Limits) -> Event:
     specversion = _text(attributes, "specversion")
     if specversion != SPEC_VERSION:
-        raise _Refusal(Reason.UNSUPPORTED_SPECVERSION, f"specversion is {_shown(specversion)}, not 1.0")
+        raise _Refusal(Reason.unsupported_specversion, f"specversion is {_shown(specversion)}, not 1.0")
     event_id = _text(attributes, "id", MAX_ID_LENGTH)
     source = _text(attributes, "source", MAX_SOURCE_LENGTH)
     if _SOURCE_FORBIDDEN.search(source):
-        raise _Refusal(Reason.INVALID_ATTRIBUTE, "source is not a URI reference: blanks, quotes or the like in it")
+        raise _Refusal(Reason.invalid_attribute, "source is not a URI reference: blanks, quotes or the like in it")
     event_type, version = _type(_text(attributes, "type"))
     scope = _text(attributes, "scope")
     if _SCOPE.fullmatch(scope) is None:
         raise _Refusal(
-            Reason.INVALID_SCOPE,
+            Reason.invalid_scope,
             f"scope {_shown(scope)} is not city/district/street/community/grid: 1 to 5 parts of 1 to 32 [a-z0-9_-]",
         )
     event_time_ms = _event_time_ms(attributes, recorded_time_ms, limits)
     has_key = attributes.get("partitionkey") is not None
     key = _text(attributes, "partitionkey", MAX_KEY_LENGTH) if has_key else default_partition_key(scope)
     if attributes.get("data") is None:
-        raise _Refusal(Reason.MISSING_ATTRIBUTE, "data is missing")
+        raise _Refusal(Reason.missing_attribute, "data is missing")
     data = _data(event_type, version, _object(attributes["data"], "data"))
     return Event(event_id, source, event_type, version, scope, key, event_time_ms, data)
 
@@ -173,13 +173,13 @@ def _event(attributes: JsonObject, recorded_time_ms: int, limits: Limits) -> Eve
 def _text(attributes: JsonObject, name: str, max_length: int = 1024) -> str:
     value = attributes.get(name)
     if value is None:
-        raise _Refusal(Reason.MISSING_ATTRIBUTE, f"{name} is missing")
+        raise _Refusal(Reason.missing_attribute, f"{name} is missing")
     if not isinstance(value, str):
-        raise _Refusal(Reason.INVALID_ATTRIBUTE, f"{name} must be a text")
+        raise _Refusal(Reason.invalid_attribute, f"{name} must be a text")
     if not 1 <= len(value) <= max_length:
-        raise _Refusal(Reason.INVALID_ATTRIBUTE, f"{name} has {len(value)} characters; 1 to {max_length} are allowed")
+        raise _Refusal(Reason.invalid_attribute, f"{name} has {len(value)} characters; 1 to {max_length} are allowed")
     if _CONTROL.search(value) or not _is_encodable(value):
-        raise _Refusal(Reason.INVALID_ATTRIBUTE, f"{name} has control characters or broken Unicode in it")
+        raise _Refusal(Reason.invalid_attribute, f"{name} has control characters or broken Unicode in it")
     return value
 
 
@@ -189,12 +189,12 @@ def _type(wire_name: str) -> tuple[EventType, int]:
     event_type = BY_NAME.get(match[1]) if match else None
     if match is None or event_type is None:
         raise _Refusal(
-            Reason.UNKNOWN_TYPE, f"type {_shown(wire_name)} is not known; types read {TYPE_PREFIX}<family>.<fact>.v1"
+            Reason.unknown_type, f"type {_shown(wire_name)} is not known; types read {TYPE_PREFIX}<family>.<fact>.v1"
         )
     version = int(match[2])
     if version > event_type.version:
         raise _Refusal(
-            Reason.UNSUPPORTED_VERSION, f"{event_type.name} has versions 1 to {event_type.version}, not {version}"
+            Reason.unsupported_version, f"{event_type.name} has versions 1 to {event_type.version}, not {version}"
         )
     return event_type, version
 
@@ -203,7 +203,7 @@ def _event_time_ms(attributes: JsonObject, recorded_time_ms: int, limits: Limits
     if attributes.get("time") is None:
         event_time_ms = recorded_time_ms
         if not MIN_TIME_MS <= event_time_ms <= MAX_TIME_MS:
-            raise _Refusal(Reason.INVALID_TIME, "time is missing and the recorded time is out of range")
+            raise _Refusal(Reason.invalid_time, "time is missing and the recorded time is out of range")
         return event_time_ms
     try:
         event_time_ms = parse_rfc3339_ms(_text(attributes, "time"))
@@ -212,7 +212,7 @@ def _event_time_ms(attributes: JsonObject, recorded_time_ms: int, limits: Limits
     ahead_ms = event_time_ms - recorded_time_ms
     if ahead_ms > limits.max_ahead_ms:
         raise _Refusal(
-            Reason.TIME_AHEAD,
+            Reason.time_ahead,
             f"time is {ahead_ms / 1000:.3f} s ahead of the recorded time; {limits.max_ahead_ms / 1000:g} s are allowed",
         )
     return event_time_ms
@@ -239,7 +239,7 @@ def _validated(model: type[EventData], given: JsonObject) -> EventData:
         raise _refusal_of(error) from None
     for name, value in data.__dict__.items():  # columns are int64; no type declares more
         if type(value) is int and not -_INT64_LIMIT <= value < _INT64_LIMIT:
-            raise _Refusal(Reason.IMPOSSIBLE_VALUE, f"data.{name}: the number does not fit 64 bits")
+            raise _Refusal(Reason.impossible_value, f"data.{name}: the number does not fit 64 bits")
     return data
 
 
@@ -248,11 +248,11 @@ def _refusal_of(error: ValidationError) -> _Refusal:
     faults = error.errors(include_url=False, include_context=False)
     first = faults[0]
     message = str(first["msg"]).removeprefix("Value error, ")
-    reason = Reason.INVALID_DATA
+    reason = Reason.invalid_data
     if first["type"] == "finite_number":
-        reason = Reason.NOT_FINITE
+        reason = Reason.not_finite
     elif first["type"] in _RANGE_ERRORS:
-        reason = Reason.IMPOSSIBLE_VALUE
+        reason = Reason.impossible_value
     elif first["type"] == "value_error":
         code, _, rest = message.partition(": ")
         for known in _MODEL_REASONS:
@@ -277,9 +277,9 @@ def load_json(value: bytes) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except RecursionError:
-        raise _Refusal(Reason.INVALID_JSON, "nested too deeply") from None
+        raise _Refusal(Reason.invalid_json, "nested too deeply") from None
     except ValueError as error:  # JSONDecodeError, or an integer of thousands of digits
-        raise _Refusal(Reason.INVALID_JSON, f"not JSON: {error}") from None
+        raise _Refusal(Reason.invalid_json, f"not JSON: {error}") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -288,18 +288,18 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise _Refusal(Reason.DUPLICATE_KEY, f"the key {_shown(name)} is there twice")
+                raise _Refusal(Reason.duplicate_key, f"the key {_shown(name)} is there twice")
             seen.add(name)
     return result
 
 
 def _no_constant(name: str) -> Never:
-    raise _Refusal(Reason.NOT_FINITE, f"{name} is not a number JSON knows")
+    raise _Refusal(Reason.not_finite, f"{name} is not a number JSON knows")
 
 
 def _object(value: Any, what: str) -> JsonObject:
     if not isinstance(value, dict):
-        raise _Refusal(Reason.NOT_AN_OBJECT, f"{what} must be a JSON object")
+        raise _Refusal(Reason.not_an_object, f"{what} must be a JSON object")
     return value
 
 
@@ -307,7 +307,7 @@ def _utf8(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Refusal(Reason.INVALID_UTF8, f"not UTF-8 at byte {error.start}") from None
+        raise _Refusal(Reason.invalid_utf8, f"not UTF-8 at byte {error.start}") from None
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

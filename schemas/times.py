@@ -35,26 +35,26 @@ def parse_rfc3339_ms(text: str) -> int:
     """Epoch milliseconds. :raises TimeError: not RFC 3339, without offset, or out of range."""
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise TimeError(Reason.INVALID_TIME, "time is not RFC 3339, e.g. 2026-05-01T08:00:00.000+08:00")
+        raise TimeError(Reason.invalid_time, "time is not RFC 3339, e.g. 2026-05-01T08:00:00.000+08:00")
     day, clock, second, fraction, zulu, sign, offset_h, offset_min = match.groups()
     if zulu is None and sign is None:
-        raise TimeError(Reason.NAIVE_TIME, "time has no UTC offset; append Z or e.g. +08:00")
+        raise TimeError(Reason.naive_time, "time has no UTC offset; append Z or e.g. +08:00")
     leap = second == "60"
     try:
         local = datetime.fromisoformat(f"{day}T{clock}{'59' if leap else second}+00:00")
     except ValueError as error:
-        raise TimeError(Reason.INVALID_TIME, f"time does not exist: {error}") from None
+        raise TimeError(Reason.invalid_time, f"time does not exist: {error}") from None
     offset_ms = 0
     if sign is not None:
         if int(offset_h) > 23 or int(offset_min) > 59:
-            raise TimeError(Reason.INVALID_TIME, "time has an impossible UTC offset")
+            raise TimeError(Reason.invalid_time, "time has an impossible UTC offset")
         offset_ms = (int(offset_h) * 60 + int(offset_min)) * 60_000 * (-1 if sign == "-" else 1)
     whole_ms = (local - EPOCH) // _MS - offset_ms
     if leap and whole_ms % 86_400_000 != 86_399_000:
-        raise TimeError(Reason.INVALID_TIME, "a leap second is only possible at 23:59:60 UTC")
+        raise TimeError(Reason.invalid_time, "a leap second is only possible at 23:59:60 UTC")
     time_ms = whole_ms + (999 if leap else int((fraction or "0").ljust(3, "0")[:3]))
     if not MIN_TIME_MS <= time_ms <= MAX_TIME_MS:
-        raise TimeError(Reason.INVALID_TIME, "time lies outside the years 1900 to 2299")
+        raise TimeError(Reason.invalid_time, "time lies outside the years 1900 to 2299")
     return time_ms
 
 

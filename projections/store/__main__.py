@@ -1,0 +1,29 @@
+"""``python -m projections.store``: the store process; configured by JSON on stdin, so no hash shows among the processes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from projections.store.config import StoreConfig, StoreStartError
+
+START_FAILED = 3
+
+
+def main() -> int:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    try:
+        config = StoreConfig.from_json(sys.stdin.read())
+        from projections.store.server import run_store
+
+        run_store(config)
+    except StoreStartError as error:
+        sys.stderr.write(f"{error}\n")
+        return START_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

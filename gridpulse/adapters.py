@@ -1,0 +1,168 @@
+"""Builds every adapter from the settings: the one place that knows which implementation stands behind which port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from detectors.lane import DetectorParams, build_lane
+from detectors.outputs import to_event
+from projections.migrate import migrate
+from projections.writer import Writer
+from streams.clocks import LogClock, wall_clock
+from streams.log_url import open_log
+
+from detectors.contract import Emitted
+from gridpulse.exit import StartError
+from gridpulse.secrets import store_secrets
+from gridpulse.settings import DATABASE, READER_USER, Settings
+from projections.client import Client, connect, with_retries
+from schemas.codec import Dead, Decoder
+from schemas.event import to_new_record
+from schemas.records import NewRecord
+from schemas.strict import Limits
+from schemas.topics import ALL_TOPICS
+from streams.flow import FlowPorts, WriterItem
+from streams.ingest import Ingest, IngestConfig, dead_letter_record
+from streams.keys import LogKeyRing, issue_key, revoke_key
+from streams.log import EventLog
+from streams.recent_ids import RecentIds
+
+Clock = Callable[[], int]
+
+
+def the_log(settings: Settings) -> EventLog:
+    """The event log with all topics made. :raises LogError: it can't be used."""
+    log = open_log(settings.effective_log_url, wall_clock)
+    log.create_topics(ALL_TOPICS, settings.partitions)
+    return log
+
+
+def the_clock(settings: Settings, log: EventLog) -> Clock:
+    """What "now" is for what comes in: the machine's clock or, in simulated time, the log's latest."""
+    return LogClock(log, ALL_TOPICS) if settings.clock == "log" else wall_clock
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(max_event_bytes=settings.max_event_bytes, max_ahead_ms=int(settings.max_ahead_s * 1000))
+
+
+def clickhouse(settings: Settings, reader: bool = False) -> Client:
+    """A client of the ClickHouse server or the embedded store; retries while it starts."""
+    if settings.embedded_store:
+        secrets = store_secrets(settings.data_dir)
+        if reader:
+            url = f"http://{READER_USER}@127.0.0.1:{settings.store_port}/{DATABASE}"
+            return with_retries(lambda: connect(url, password=secrets.reader))
+        return with_retries(lambda: connect(settings.effective_clickhouse_url, password=secrets.writer))
+    return with_retries(lambda: connect(settings.effective_clickhouse_url, password=_password(settings)))
+
+
+def _password(settings: Settings) -> str | None:
+    if settings.clickhouse_password is not None:
+        return settings.clickhouse_password.get_secret_value()
+    if settings.clickhouse_password_file is None:
+        return None
+    try:
+        return settings.clickhouse_password_file.read_text("utf-8").strip()
+    except OSError as error:
+        raise StartError(
+            f"GRIDPULSE_CLICKHOUSE_PASSWORD_FILE: cannot read {settings.clickhouse_password_file}: {error.strerror}"
+        ) from error
+
+
+def migrate_database(settings: Settings, dry_run: bool = False) -> list[str]:
+    """Create or upgrade the database; the names of the migrations that were (or would be) applied."""
+    client = clickhouse(settings)
+    try:
+        return [str(applied) for applied in migrate(client, dry_run=dry_run)]
+    finally:
+        client.close()
+
+
+def the_ingest(settings: Settings, log: EventLog, clock: Clock) -> Ingest:
+    recent = RecentIds()
+    config = IngestConfig(settings.partitions, limits(settings), settings.scope_roots)
+    return Ingest(log, clock, config, recent)
+
+
+class FlowWriter:
+    """The writer of a dataflow: one insert per event type for all batches at hand."""
+
+    def __init__(self, settings: Settings, flow: str) -> None:
+        self._client = clickhouse(settings)
+        self._writer = Writer(self._client, flow)
+
+    def write(self, batches: Sequence[WriterItem]) -> None:
+        positions = [position for item in batches for position in item.progress]
+        self._writer.write([item.events for item in batches], positions, datetime.now(UTC))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def flow_ports(settings: Settings, log: EventLog, flow: str) -> FlowPorts:
+    decoder = Decoder(limits(settings))
+    params = DetectorParams(timezone=settings.site_timezone)
+
+    def detection_record(emitted: Emitted) -> NewRecord:
+        return to_new_record(to_event(emitted), settings.partitions, None)
+
+    def dead_record(dead: Dead) -> NewRecord:
+        origin = f"{dead.topic}/{dead.partition}/{dead.offset}"
+        return dead_letter_record(
+            "decode", dead.reason.value, dead.detail, origin, dead.raw, dead.partition, dead.recorded_time_ms
+        )
+
+    return FlowPorts(
+        log=log,
+        decode=decoder.decode,
+        new_writer=lambda: FlowWriter(settings, flow),
+        new_lane=lambda: build_lane(params),
+        detection_record=detection_record,
+        dead_letter_record=dead_record,
+    )
+
+
+def issue_api_key(settings: Settings, role: Any, scope: str, note: str | None) -> tuple[str, str]:
+    """A new key: its id and its text."""
+    with the_log(settings) as log:
+        text, event = issue_key(log, role, scope, note)
+        return event.key_id, text
+
+
+def list_api_keys(settings: Settings) -> list[dict[str, Any]]:
+    with the_log(settings) as log:
+        return [key.model_dump(exclude={"key_sha256"}) for key in LogKeyRing(log).keys()]
+
+
+def revoke_api_key(settings: Settings, key_id: str) -> None:
+    """:raises StartError: no such key."""
+    with the_log(settings) as log:
+        keys = {key.key_id: key for key in LogKeyRing(log).keys()}
+        if key_id not in keys:
+            raise StartError(f"there is no key {key_id}; `gridpulse keys list` shows them")
+        revoke_key(log, keys[key_id])
+
+
+def configure_logging(settings: Settings) -> None:
+    """One JSON line per log record, on stderr."""
+    levels = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(levels[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def monotonic_ms() -> float:
+    return time.monotonic() * 1000.0

@@ -1,0 +1,81 @@
+"""Commands that look: ``schemas``, ``doctor``, ``bench``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gridpulse.cli.output import emit
+from gridpulse.cli.running import DataDir, Json
+from gridpulse.exit import StartError, sentences
+from gridpulse.settings import load_settings
+
+
+class Benchmark(StrEnum):
+    """What can be measured; the same names as in :mod:`benchmarks`."""
+
+    decode = "decode"
+    detect = "detect"
+    log = "log"
+    throughput = "throughput"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help="事件类型与 JSON Schema · Event types; export their JSON Schemas.")(schemas)
+    app.command(help="检查环境与依赖 · Check this machine and the dependencies.")(doctor)
+    app.command(help="性能测试 · Measure.")(bench)
+
+
+def schemas(
+    type_name: Annotated[str | None, typer.Argument(help="类型名,如 cn.gridpulse.readings.measured · A type.")] = None,
+    export: Annotated[Path | None, typer.Option(help="导出目录 · Write all JSON Schemas into a directory.")] = None,
+    json: Json = False,
+) -> None:
+    with sentences():
+        import orjson
+        from schemas.export import export_json_schemas, json_schema
+
+        from schemas.catalogue import BY_NAME, EVENT_TYPES
+
+        if export is not None:
+            written = export_json_schemas(export)
+            emit({"written": [str(path) for path in written]}, f"{len(written)} JSON Schemas → {export}", json)
+        elif type_name is not None:
+            if type_name not in BY_NAME:
+                raise StartError(f"no event type {type_name}; `gridpulse schemas` lists them")
+            schema = json_schema(BY_NAME[type_name])
+            emit(schema, orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode(), json)
+        else:
+            rows = [
+                {"type": t.wire_name, "table": t.table, "title_zh": t.title_zh, "title_en": t.title_en}
+                for t in EVENT_TYPES
+            ]
+            emit(rows, "\n".join(f"{r['type']:48} {r['title_zh']} · {r['title_en']}" for r in rows), json)
+
+
+def doctor(data_dir: DataDir = None, json: Json = False) -> None:
+    with sentences():
+        from gridpulse.doctor import examine
+
+        checks = examine(load_settings({"data_dir": data_dir}))
+        lines = [f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}" for check in checks]
+        emit([{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks], "\n".join(lines), json)
+        if not all(check.ok for check in checks):
+            raise SystemExit(1)
+
+
+def bench(
+    what: Annotated[Benchmark, typer.Argument(help="测什么 · What to measure.")],
+    events: Annotated[int, typer.Option(min=1000, help="事件数 · Events.")] = 200_000,
+    runs: Annotated[int, typer.Option(min=1, help="次数,取中位数 · Runs; the median counts.")] = 3,
+    kafka: Annotated[bool, typer.Option("--kafka", help="用真实 Kafka · On a real Kafka broker.")] = False,
+    json: Json = False,
+) -> None:
+    with sentences():
+        from benchmarks.run import run_benchmark
+
+        result = run_benchmark(what.value, events=events, runs=runs, kafka=kafka)
+        emit(result, "\n".join(f"{name}: {value}" for name, value in result.items()), json)

@@ -1,0 +1,64 @@
+"""Watches from outside what has become queryable: asks ClickHouse, as any reader would."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridpulse.latency import LatencyMeter
+from projections.client import Client
+from schemas.records import TopicPartition
+from schemas.topics import SYSTEM_TOPICS
+from streams.log import EventLog
+
+_PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
+_ALERTS = """
+SELECT alert, detector, rule, subject, opened_time_ms, updated_time_ms, resolved_time_ms
+FROM alerts WHERE opened_time_ms >= {from_ms:Int64} ORDER BY opened_time_ms, alert
+"""
+_COUNTS = "SELECT detector, count(), countIf(resolved_time_ms IS NULL) FROM alerts GROUP BY detector ORDER BY detector"
+_DEAD = "SELECT count() FROM dead_letters FINAL"
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Polls cheaply; every figure is one that a user could have asked for."""
+
+    client: Client
+    start_ms: int
+    meter: LatencyMeter = field(default_factory=LatencyMeter)
+    dead_letters: int = 0
+    alert_counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def look(self) -> dict[TopicPartition, int]:
+        """What can be queried now."""
+        rows = self.client.query(_PROGRESS).result_rows
+        queryable = {TopicPartition(str(topic), int(part)): int(offset) for topic, part, offset in rows}
+        self.meter.looked(queryable, time.monotonic())
+        return queryable
+
+    def count(self) -> None:
+        rows = self.client.query(_COUNTS).result_rows
+        self.alert_counts = {str(name): {"all": int(count), "open": int(opened)} for name, count, opened in rows}
+        self.dead_letters = int(self.client.query(_DEAD).result_rows[0][0])
+
+    def settle(self, log: EventLog, give_up_s: float) -> None:
+        """Wait until what GridPulse itself said (detections, alerts, dead letters) can be queried too."""
+        quiet_since_s = time.monotonic()
+        last: dict[TopicPartition, int] = {}
+        while time.monotonic() < give_up_s:
+            ends = log.end_offsets(SYSTEM_TOPICS)
+            queryable = self.look()
+            behind = any(queryable.get(where, 0) < end for where, end in ends.items() if end)
+            if behind or ends != last:
+                quiet_since_s = time.monotonic()
+            elif time.monotonic() - quiet_since_s > 1.0:
+                return
+            last = ends
+            time.sleep(0.1)
+
+    def alerts(self, from_ms: int) -> list[dict[str, Any]]:
+        """All alerts opened since, as rows by name."""
+        result = self.client.query(_ALERTS, parameters={"from_ms": from_ms})
+        return list(result.named_results())

@@ -1,0 +1,132 @@
+"""What ``gridpulse run`` can run. Each runs in the foreground until it is told to stop, and is safe to restart."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+from gridpulse import adapters
+from gridpulse.exit import StartError
+from gridpulse.secrets import store_secrets
+from gridpulse.settings import DATABASE, READER_USER, WRITER_USER, Settings, split_list
+from streams.flow import Cluster, FlowConfig, run_flow
+
+
+def run_store(settings: Settings) -> None:
+    """The embedded ClickHouse store; owns its directory."""
+    from projections.store.config import StoreConfig, StoreUser
+    from projections.store.server import run_store as serve
+
+    secrets = store_secrets(settings.data_dir)
+
+    def user(password: str, readonly: bool) -> StoreUser:
+        return StoreUser(password_sha256_hex=hashlib.sha256(password.encode()).hexdigest(), readonly=readonly)
+
+    serve(
+        StoreConfig(
+            data_dir=settings.data_dir / "store",
+            port=settings.store_port,
+            users={WRITER_USER: user(secrets.writer, False), READER_USER: user(secrets.reader, True)},
+            default_database=DATABASE,
+        )
+    )
+
+
+def run_api(settings: Settings) -> None:
+    """Query API and ingest; writes ticks to idle partitions when ``ticker`` is on."""
+    import uvicorn
+    from streams.ticker import Ticker
+
+    from gridpulse.api_wiring import build_api
+
+    require_free_port(settings.api_host, settings.api_port, "GRIDPULSE_API_PORT")
+    with adapters.the_log(settings) as log:
+        clock = adapters.the_clock(settings, log)
+        app = build_api(settings, log, clock)
+        stop = threading.Event()
+        if settings.ticker:
+            ticker = Ticker(log, adapters.DOMAIN_TOPICS, clock, settings.tick_interval_ms)
+            threading.Thread(target=ticker.run, args=(stop,), name="ticker", daemon=True).start()
+        try:
+            uvicorn.run(
+                app, host=settings.api_host, port=settings.api_port, log_level="warning", access_log=False,
+                timeout_graceful_shutdown=5,
+            )  # fmt: skip
+        finally:
+            stop.set()
+
+
+def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
+    def run(settings: Settings) -> None:
+        with adapters.the_log(settings) as log:
+            config = FlowConfig(
+                name=name,
+                lanes=settings.partitions,
+                write=write,
+                detect=detect,
+                linger_ms=settings.linger_ms,
+                max_batch_records=settings.max_batch_records,
+                snapshot_interval_s=settings.snapshot_interval_s,
+            )
+            cluster = Cluster(settings.workers, settings.process_id, split_list(settings.addresses))
+            run_flow(config, adapters.flow_ports(settings, log, name), settings.data_dir / "state" / name, cluster)
+
+    return run
+
+
+def run_rollup(settings: Settings) -> None:
+    """Keeps minutes, hours and days of every metric up to date."""
+    from projections.rollup import RollupWorker
+
+    client = adapters.clickhouse(settings)
+    RollupWorker(client, settings.site_timezone).run(stop_on_signal(), settings.rollup_interval_s)
+
+
+def run_bridge(settings: Settings) -> None:
+    """Takes events from vendors' Kafka topics."""
+    from streams.log_url import kafka_client
+
+    from streams.bridge import Bridge
+
+    topics = split_list(settings.bridge_topics)
+    if not topics or not settings.is_kafka:
+        raise StartError("the bridge needs GRIDPULSE_BRIDGE_TOPICS and a kafka:// GRIDPULSE_LOG_URL")
+    with adapters.the_log(settings) as log:
+        clock = adapters.the_clock(settings, log)
+        bootstrap, options = kafka_client(settings.effective_log_url)
+        ingest = adapters.the_ingest(settings, log, clock)
+        Bridge(bootstrap, topics, ingest, log, clock, options).run(stop_on_signal())
+
+
+PROCESSES: dict[str, Callable[[Settings], None]] = {
+    "store": run_store,
+    "api": run_api,
+    "pipeline": _flow("pipeline", write=True, detect=True),
+    "writer": _flow("writer", write=True, detect=False),
+    "detect": _flow("detect", write=False, detect=True),
+    "rollup": run_rollup,
+    "bridge": run_bridge,
+}
+
+
+def stop_on_signal() -> threading.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def require_free_port(host: str, port: int, setting: str) -> None:
+    """:raises StartError: somebody listens there already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {host}:{port}: {error.strerror}; end what uses it, or set {setting} to another port"
+            ) from error

@@ -1,0 +1,142 @@
+"""Settings: read once, at the edge, from ``GRIDPULSE_…`` environment variables; frozen and passed on.
+
+Two URLs choose the world: ``GRIDPULSE_LOG_URL`` (``sqlite:///…`` or ``kafka://host:port``) and
+``GRIDPULSE_CLICKHOUSE_URL`` (``http://user@host:port/database``). Without them everything is embedded in the data
+directory. Secrets come from files or variables and are never printed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "GRIDPULSE_"
+WRITER_USER = "gridpulse"
+READER_USER = "reader"
+DATABASE = "gridpulse"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message says which, and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field is a ``GRIDPULSE_<NAME>`` variable."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("data"), description="where the embedded log, store, state and secrets live")
+    log_url: str | None = Field(None, description="sqlite:///path or kafka://host:port[,host:port]; default: embedded")
+    clickhouse_url: str | None = Field(None, description="http(s)://user@host:port/database; default: embedded store")
+    clickhouse_password: SecretStr | None = Field(None, description="password of the ClickHouse user")
+    clickhouse_password_file: Path | None = Field(None, description="file that holds the password")
+    partitions: int = Field(2, ge=1, le=1024, description="partitions per topic, that is lanes")
+    workers: int = Field(1, ge=1, le=64, description="Bytewax workers of this process")
+    process_id: int | None = Field(None, ge=0, description="index of this process in a Bytewax cluster")
+    addresses: str = Field("", description="host:port of every process of the cluster, comma-separated")
+    api_host: str = Field("127.0.0.1", description="address the API listens on")
+    api_port: int = Field(8080, ge=1, le=65535, description="port of the API")
+    store_port: int = Field(8123, ge=1, le=65535, description="port of the embedded store")
+    site_timezone: str = Field("Asia/Shanghai", description="time zone of the site: day and night, days of rollups")
+    scopes: str = Field("", description="allowed scope subtrees, comma-separated; empty: all")
+    bridge_topics: str = Field("", description="vendors' Kafka topics to take events from, comma-separated")
+    clock: Literal["wall", "log"] = Field("wall", description="wall: the machine's clock; log: the log's latest time")
+    ticker: bool = Field(True, description="whether the API process writes ticks to idle partitions")
+    tick_interval_ms: int = Field(500, ge=50, le=60_000, description="a partition idle for so long gets a tick")
+    linger_ms: int = Field(200, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
+    max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="records per micro-batch at most")
+    snapshot_interval_s: float = Field(10.0, ge=0.1, le=3600.0, description="time between snapshots of state")
+    rollup_interval_s: float = Field(1.0, ge=0.1, le=3600.0, description="time between rollup runs")
+    max_ahead_s: float = Field(300.0, ge=0.0, le=86_400.0, description="how far ahead an event's time may be")
+    max_event_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="size of one event at most")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    @field_validator("site_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no such time zone: {name!r}; take an IANA name such as Asia/Shanghai") from error
+        return name
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Settings:
+        if self.clickhouse_password is not None and self.clickhouse_password_file is not None:
+            raise ValueError("set either clickhouse_password or clickhouse_password_file, not both")
+        return self
+
+    @property
+    def embedded_store(self) -> bool:
+        return self.clickhouse_url is None
+
+    @property
+    def effective_log_url(self) -> str:
+        return self.log_url or f"sqlite:///{self.data_dir / 'log.sqlite'}"
+
+    @property
+    def effective_clickhouse_url(self) -> str:
+        return self.clickhouse_url or f"http://{WRITER_USER}@127.0.0.1:{self.store_port}/{DATABASE}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def scope_roots(self) -> tuple[str, ...]:
+        return split_list(self.scopes)
+
+    @property
+    def is_kafka(self) -> bool:
+        return self.effective_log_url.startswith("kafka://")
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these same settings."""
+        out: dict[str, str] = {}
+        for name, value in self:
+            if value is None or value == "":
+                continue
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            out[ENV_PREFIX + name.upper()] = text
+        return out
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """``a, b`` → ``("a", "b")``."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Settings from the environment, with the command line's on top.
+
+    :raises SettingsError: an unknown or wrong setting; says which and what is allowed.
+    """
+    _refuse_unknown(os.environ)
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), sorted(known), 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(sorted(known))}"
+            raise SettingsError(f"unknown setting {name}{hint}")
+
+
+def _explain(problem: object) -> str:
+    assert isinstance(problem, dict)
+    where = ".".join(str(part) for part in problem["loc"])
+    name = f"{ENV_PREFIX}{where.upper()}: " if where else ""
+    return f"{name}{str(problem['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,100 @@
+"""Feeds: where a dataflow's batches come from, one feed per part of the log, each with its own position.
+
+``lane/p``    partition *p* of all domain topics, merged in log order: for detectors and the writer.
+``system/p``  partition *p* of the system topics (detections, alerts, dead letters …): for the writer only. They need no
+              common order, so they are read one by one and wait for no ticks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from schemas.records import RawBatch, TopicPartition
+from schemas.topics import DOMAIN_TOPICS, SYSTEM_TOPICS
+from streams.log import EventLog
+from streams.merge import LanePosition, LaneReader
+
+
+class Feed(Protocol):
+    """A resumable stream of batches."""
+
+    def poll(self, max_records: int) -> RawBatch | None:
+        """Further records, or None when there are none now; never blocks."""
+        ...
+
+    def position(self) -> bytes:
+        """From where a new feed goes on, right after what was returned last."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LaneFeed:
+    """One lane, merged."""
+
+    def __init__(self, log: EventLog, partition: int, saved: bytes | None) -> None:
+        position = LanePosition.from_bytes(saved) if saved is not None else None
+        self._reader = LaneReader(log, DOMAIN_TOPICS, partition, position)
+
+    def poll(self, max_records: int) -> RawBatch | None:
+        return self._reader.poll(max_records, 0.0)
+
+    def position(self) -> bytes:
+        return self._reader.position().to_bytes()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class SystemFeed:
+    """The system topics of one partition, each in its own order."""
+
+    def __init__(self, log: EventLog, partition: int, saved: bytes | None) -> None:
+        earliest = log.earliest_offsets(SYSTEM_TOPICS)
+        self._next = {topic: earliest[TopicPartition(topic, partition)] for topic in SYSTEM_TOPICS}
+        if saved is not None:
+            self._next.update(orjson.loads(saved))
+        self._reader = log.reader({TopicPartition(topic, partition): offset for topic, offset in self._next.items()})
+        self._ready: list[RawBatch] = []
+
+    def poll(self, max_records: int) -> RawBatch | None:
+        if not self._ready:
+            self._ready = [batch for batch in self._reader.poll(max_records, 0.0) if len(batch)]
+        if not self._ready:
+            return None
+        batch = self._ready.pop(0)
+        self._next[batch.topics[0]] = int(batch.offsets[-1]) + 1
+        return batch
+
+    def position(self) -> bytes:
+        return orjson.dumps(self._next)
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self._reader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedName:
+    """``kind/partition`` as text, the name of a Bytewax source partition."""
+
+    kind: str
+    partition: int
+
+    @classmethod
+    def parse(cls, text: str) -> FeedName:
+        kind, _, partition = text.partition("/")
+        return cls(kind, int(partition))
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.partition:04d}"
+
+    def open(self, log: EventLog, saved: bytes | None) -> Feed:
+        """The feed, from the saved position or from the log's beginning."""
+        if self.kind == "lane":
+            return LaneFeed(log, self.partition, saved)
+        return SystemFeed(log, self.partition, saved)

@@ -1,0 +1,283 @@
+"""The Bytewax dataflows: writer, detection, or both in one pipeline that decodes once. The only door to Bytewax.
+
+    feed (log, merged) ─▶ decode ─┬─▶ writer ─▶ ClickHouse
+                                  ├─▶ dead letters ─▶ log
+                                  └─▶ detectors (state per lane) ─▶ log
+
+Delivery    at least once; every sink is idempotent by key (see docs/architecture.md).
+Recovery    positions and detector state are snapshots of the same epoch. The writer's buffer is flushed before its
+            snapshot is taken, so an epoch is only ever committed when its rows are in ClickHouse.
+Order       each lane goes through one worker, in log order. Micro-batches travel as single items.
+Time        the wall clock paces reading and stamps ``processed_time``; no result depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+from schemas.codec import Dead, Decoded
+
+from detectors.contract import Emitted
+from schemas.columns import EventBatch
+from schemas.records import NewRecord, RawBatch
+from streams.feeds import FeedName
+from streams.log import EventLog
+
+
+class BatchWriter(Protocol):
+    """Writes decoded batches where they can be queried; returns when they can be."""
+
+    def write(self, batches: Sequence[WriterItem]) -> None: ...
+    def close(self) -> None: ...
+
+
+class LaneLogic(Protocol):
+    """The detectors of one lane (:class:`detectors.lane.LaneOperator`)."""
+
+    def process(self, batch: EventBatch) -> list[Emitted]: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, saved: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch brings its partitions."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    recorded_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriterItem:
+    """A decoded batch and the positions that are reached with it."""
+
+    events: EventBatch
+    progress: tuple[Progress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPorts:
+    """What the dataflow needs from outside; built per process by the composition root."""
+
+    log: EventLog
+    decode: Callable[[RawBatch], Decoded]
+    new_writer: Callable[[], BatchWriter]
+    new_lane: Callable[[], LaneLogic]
+    detection_record: Callable[[Emitted], NewRecord]
+    dead_letter_record: Callable[[Dead], NewRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowConfig:
+    """Which parts run, and the pace. ``linger_ms``: rows wait at most so long to be written together."""
+
+    name: str
+    lanes: int
+    write: bool
+    detect: bool
+    poll_ms: int = 50
+    linger_ms: int = 200
+    max_batch_records: int = 20_000
+    snapshot_interval_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    feed: str
+    raw: RawBatch
+
+
+@dataclass(frozen=True, slots=True)
+class _DecodedItem:
+    feed: str
+    decoded: Decoded
+    progress: tuple[Progress, ...]
+
+
+def progress_of(raw: RawBatch) -> tuple[Progress, ...]:
+    """The last position per topic of a batch."""
+    last: dict[int, int] = {}
+    for row, topic in enumerate(raw.topic_index.tolist()):
+        last[topic] = row
+    return tuple(
+        Progress(raw.topics[topic], raw.partition, int(raw.offsets[row]) + 1, int(raw.recorded_time_ms[row]))
+        for topic, row in sorted(last.items())
+    )
+
+
+class _FeedPartition(StatefulSourcePartition[_Item, bytes]):
+    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None) -> None:
+        self._name, self._config = name, config
+        self._feed = FeedName.parse(name).open(ports.log, saved)
+        self._idle = False
+
+    def next_batch(self) -> Iterable[_Item]:
+        raw = self._feed.poll(self._config.max_batch_records)
+        self._idle = raw is None or len(raw) < self._config.max_batch_records
+        return [] if raw is None or not len(raw) else [_Item(self._name, raw)]
+
+    def next_awake(self) -> datetime | None:
+        """At once while there is a backlog; else after the poll interval, so that batches stay worth their cost."""
+        return datetime.now(UTC) + timedelta(milliseconds=self._config.poll_ms) if self._idle else None
+
+    def snapshot(self) -> bytes:
+        return self._feed.position()
+
+    def close(self) -> None:
+        self._feed.close()
+
+
+class _LogSource(FixedPartitionedSource[_Item, bytes]):
+    def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
+        self._ports, self._config = ports, config
+
+    def list_parts(self) -> list[str]:
+        kinds = ["lane", "system"] if self._config.write else ["lane"]
+        return [str(FeedName(kind, partition)) for kind in kinds for partition in range(self._config.lanes)]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _FeedPartition:
+        return _FeedPartition(self._ports, self._config, for_part, resume_state)
+
+
+class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
+    """Gathers micro-batches of all its lanes into fewer, larger inserts; empty-handed at every snapshot."""
+
+    def __init__(self, writer: BatchWriter, linger_ms: int, max_rows: int) -> None:
+        self._writer, self._linger, self._max_rows = writer, timedelta(milliseconds=linger_ms), max_rows
+        self._waiting: list[WriterItem] = []
+        self._rows = 0
+        self._first_at: datetime | None = None
+
+    def write_batch(self, values: list[_DecodedItem]) -> None:
+        now = datetime.now(UTC)
+        self._first_at = self._first_at or now
+        for value in values:
+            self._waiting.append(WriterItem(value.decoded.events, value.progress))
+            self._rows += len(value.decoded.events.recorded_time_ms)
+        if self._rows >= self._max_rows or now - self._first_at >= self._linger:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write(self._waiting)
+        self._waiting, self._rows, self._first_at = [], 0, None
+
+    def snapshot(self) -> bytes:
+        self._flush()
+        return b""
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+
+class _WriterSink(FixedPartitionedSink[_DecodedItem, bytes]):
+    def __init__(self, ports: FlowPorts, config: FlowConfig, parts: int) -> None:
+        self._ports, self._config, self._parts = ports, config, parts
+
+    def list_parts(self) -> list[str]:
+        return [f"writer/{part:04d}" for part in range(self._parts)]
+
+    def part_fn(self, item_key: str) -> int:
+        return FeedName.parse(item_key).partition
+
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _WriterPartition:
+        return _WriterPartition(self._ports.new_writer(), self._config.linger_ms, self._config.max_batch_records)
+
+
+class _LogSinkPartition(StatelessSinkPartition[list[NewRecord]]):
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def write_batch(self, items: list[list[NewRecord]]) -> None:
+        records = [record for item in items for record in item]
+        if records:
+            self._log.append(records)
+
+
+class _LogSink(DynamicSink[list[NewRecord]]):
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> _LogSinkPartition:
+        return _LogSinkPartition(self._log)
+
+
+class _LaneState(op.StatefulBatchLogic[EventBatch, list[Emitted], bytes]):
+    """A lane's detectors within Bytewax; their state is kept as bytes, so nothing can reach into a snapshot."""
+
+    def __init__(self, lane: LaneLogic, saved: bytes | None) -> None:
+        self._lane = lane
+        if saved is not None:
+            lane.restore(saved)
+
+    def on_batch(self, values: list[EventBatch]) -> tuple[Iterable[list[Emitted]], bool]:
+        return [emitted for batch in values if (emitted := self._lane.process(batch))], False
+
+    def snapshot(self) -> bytes:
+        return self._lane.snapshot()
+
+
+def build_flow(config: FlowConfig, ports: FlowPorts, workers: int = 1) -> Dataflow:
+    """The dataflow of a process; ``workers`` is the number of all workers of the cluster."""
+    flow = Dataflow(config.name)
+    raw = op.input("log", flow, _LogSource(ports, config))
+
+    def decode(item: _Item) -> _DecodedItem:
+        return _DecodedItem(item.feed, ports.decode(item.raw), progress_of(item.raw))
+
+    decoded = op.map("decode", raw, decode)
+    if config.write:
+        by_feed = op.key_on("by_feed", decoded, lambda item: item.feed)
+        op.output("clickhouse", by_feed, _WriterSink(ports, config, workers))
+        letters = op.map(
+            "dead_letters", decoded, lambda item: [ports.dead_letter_record(dead) for dead in item.decoded.dead]
+        )
+        op.output("dead_letters_out", letters, _LogSink(ports.log))
+    if config.detect:
+        lanes = op.filter("lanes", decoded, lambda item: item.feed.startswith("lane/"))
+        keyed = op.map("by_lane", lanes, lambda item: (item.feed, item.decoded.events))
+        detected = op.stateful_batch("detect", keyed, lambda saved: _LaneState(ports.new_lane(), saved))
+        records = op.map("to_records", detected, lambda item: [ports.detection_record(emitted) for emitted in item[1]])
+        op.output("detections_out", records, _LogSink(ports.log))
+    return flow
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One Bytewax process of a cluster; ``addresses`` empty when it is the only one."""
+
+    workers_per_process: int = 1
+    process_id: int | None = None
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def workers(self) -> int:
+        return self.workers_per_process * max(1, len(self.addresses))
+
+
+def run_flow(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
+    """Run until the process ends; goes on from the last snapshot in ``state_dir``."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    if not any(state_dir.glob("*.sqlite3")):
+        init_db_dir(state_dir, 1)
+    cli_main(
+        build_flow(config, ports, cluster.workers),
+        workers_per_process=cluster.workers_per_process,
+        process_id=cluster.process_id,
+        addresses=list(cluster.addresses) or None,
+        epoch_interval=timedelta(seconds=config.snapshot_interval_s),
+        recovery_config=RecoveryConfig(str(state_dir)),
+    )

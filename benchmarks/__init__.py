@@ -1,1 +1,1 @@
-"""Measurements of the whole and its parts; imported by nobody."""
+"""Measurements of the whole and its parts; imported by nobody but the command line."""

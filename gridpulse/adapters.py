@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -52,13 +51,13 @@ def limits(settings: Settings) -> Limits:
 
 def clickhouse(settings: Settings, reader: bool = False) -> Client:
     """A client of the ClickHouse server or the embedded store; retries while it starts."""
+    url, password = settings.effective_clickhouse_url, _password(settings)
     if settings.embedded_store:
         secrets = store_secrets(settings.data_dir)
+        password = secrets.reader if reader else secrets.writer
         if reader:
             url = f"http://{READER_USER}@127.0.0.1:{settings.store_port}/{DATABASE}"
-            return with_retries(lambda: connect(url, password=secrets.reader))
-        return with_retries(lambda: connect(settings.effective_clickhouse_url, password=secrets.writer))
-    return with_retries(lambda: connect(settings.effective_clickhouse_url, password=_password(settings)))
+    return with_retries(lambda: connect(url, password=password, create_database=not reader))
 
 
 def _password(settings: Settings) -> str | None:
@@ -76,11 +75,8 @@ def _password(settings: Settings) -> str | None:
 
 def migrate_database(settings: Settings, dry_run: bool = False) -> list[str]:
     """Create or upgrade the database; the names of the migrations that were (or would be) applied."""
-    client = clickhouse(settings)
-    try:
+    with clickhouse(settings) as client:
         return [str(applied) for applied in migrate(client, dry_run=dry_run)]
-    finally:
-        client.close()
 
 
 def the_ingest(settings: Settings, log: EventLog, clock: Clock) -> Ingest:
@@ -136,13 +132,13 @@ def issue_api_key(settings: Settings, role: Any, scope: str, note: str | None) -
 
 def list_api_keys(settings: Settings) -> list[dict[str, Any]]:
     with the_log(settings) as log:
-        return [key.model_dump(exclude={"key_sha256"}) for key in LogKeyRing(log).keys()]
+        return [key.model_dump(exclude={"key_sha256"}) for key in LogKeyRing(log).keys()]  # noqa: SIM118 - not a dict
 
 
 def revoke_api_key(settings: Settings, key_id: str) -> None:
     """:raises StartError: no such key."""
     with the_log(settings) as log:
-        keys = {key.key_id: key for key in LogKeyRing(log).keys()}
+        keys = {key.key_id: key for key in LogKeyRing(log).keys()}  # noqa: SIM118 - not a dict
         if key_id not in keys:
             raise StartError(f"there is no key {key_id}; `gridpulse keys list` shows them")
         revoke_key(log, keys[key_id])
@@ -162,7 +158,3 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
-
-
-def monotonic_ms() -> float:
-    return time.monotonic() * 1000.0

@@ -66,7 +66,7 @@ class Feeder:
     def _run(self) -> None:
         try:
             self._feed()
-        except BaseException as failure:  # handed to the main thread, which raises it
+        except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
             self._failure = failure
 
     def _feed(self) -> None:

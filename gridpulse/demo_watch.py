@@ -33,15 +33,15 @@ class Watcher:
 
     def look(self) -> dict[TopicPartition, int]:
         """What can be queried now."""
-        rows = self.client.query(_PROGRESS).result_rows
+        rows = self.client.query(_PROGRESS).rows
         queryable = {TopicPartition(str(topic), int(part)): int(offset) for topic, part, offset in rows}
         self.meter.looked(queryable, time.monotonic())
         return queryable
 
     def count(self) -> None:
-        rows = self.client.query(_COUNTS).result_rows
+        rows = self.client.query(_COUNTS).rows
         self.alert_counts = {str(name): {"all": int(count), "open": int(opened)} for name, count, opened in rows}
-        self.dead_letters = int(self.client.query(_DEAD).result_rows[0][0])
+        self.dead_letters = int(self.client.query(_DEAD).rows[0][0])
 
     def settle(self, log: EventLog, give_up_s: float) -> None:
         """Wait until what GridPulse itself said (detections, alerts, dead letters) can be queried too."""
@@ -60,5 +60,4 @@ class Watcher:
 
     def alerts(self, from_ms: int) -> list[dict[str, Any]]:
         """All alerts opened since, as rows by name."""
-        result = self.client.query(_ALERTS, parameters={"from_ms": from_ms})
-        return list(result.named_results())
+        return self.client.query(_ALERTS, {"from_ms": from_ms}).dicts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import socket
 import threading
@@ -12,18 +11,19 @@ from gridpulse import adapters
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import DATABASE, READER_USER, WRITER_USER, Settings, split_list
+from schemas.topics import DOMAIN_TOPICS
 from streams.flow import Cluster, FlowConfig, run_flow
 
 
 def run_store(settings: Settings) -> None:
     """The embedded ClickHouse store; owns its directory."""
-    from projections.store.config import StoreConfig, StoreUser
+    from projections.store.config import StoreConfig, StoreUser, password_hash
     from projections.store.server import run_store as serve
 
     secrets = store_secrets(settings.data_dir)
 
     def user(password: str, readonly: bool) -> StoreUser:
-        return StoreUser(password_sha256_hex=hashlib.sha256(password.encode()).hexdigest(), readonly=readonly)
+        return StoreUser(password_hash(password), readonly)
 
     serve(
         StoreConfig(
@@ -48,7 +48,7 @@ def run_api(settings: Settings) -> None:
         app = build_api(settings, log, clock)
         stop = threading.Event()
         if settings.ticker:
-            ticker = Ticker(log, adapters.DOMAIN_TOPICS, clock, settings.tick_interval_ms)
+            ticker = Ticker(log, DOMAIN_TOPICS, clock, settings.tick_interval_ms)
             threading.Thread(target=ticker.run, args=(stop,), name="ticker", daemon=True).start()
         try:
             uvicorn.run(

@@ -1,0 +1,97 @@
+"""How fresh answers are: what of the log can be queried by now.
+
+``as_of``       everything recorded up to then is in the answer: the least recorded time of the partitions that the
+                writer has not finished, or the log's latest one when it has finished all. Never later than the truth.
+``lag_events``  records not yet queryable; ``lag_s`` how far their newest lies behind the log's. Both are measured in
+                the log's own time, read no clock, and are None while the log can't be asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from projections.queries.ports import PartitionProgress, QueryPort
+from schemas.records import TopicPartition
+from schemas.topics import ALL_TOPICS, topic_of
+from streams.log import LogUnavailableError
+from streams.ports import LogStatePort
+
+TOPICS = tuple(topic for topic in ALL_TOPICS if topic != topic_of("control"))
+CACHED_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessNow:
+    as_of: datetime | None  # None: nothing can be queried yet
+    lag_events: int | None
+    lag_s: float | None
+
+
+class Freshness:
+    """Asks the writer's progress and the log's end, at most twice a second. Thread-safe."""
+
+    def __init__(self, queries: QueryPort, log_state: LogStatePort, monotonic_s: Callable[[], float]) -> None:
+        self._queries = queries
+        self._log_state = log_state
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._cached: tuple[float, FreshnessNow] | None = None
+
+    def now(self) -> FreshnessNow:
+        """Ask *before* the query that it describes: then the answer is at least that fresh.
+
+        :raises projections.client.StoreUnavailableError: the store can't be reached.
+        """
+        with self._lock:
+            at_s = self._monotonic_s()
+            if self._cached is None or at_s - self._cached[0] >= CACHED_S:
+                self._cached = at_s, self._ask()
+            return self._cached[1]
+
+    def of_rollups(self) -> FreshnessNow:
+        """The same for metrics, which are as fresh as the rollups."""
+        written = self.now()
+        rolled_up = self._queries.rollups_behind()
+        if rolled_up is None or (written.as_of is not None and written.as_of <= rolled_up):
+            return written
+        return FreshnessNow(rolled_up, written.lag_events, written.lag_s)
+
+    def _ask(self) -> FreshnessNow:
+        progress = {TopicPartition(row.topic, row.partition): row for row in self._queries.progress()}
+        try:
+            ends = self._log_state.end_offsets(TOPICS)
+            last_ms = self._log_state.last_recorded_time_ms(TOPICS)
+        except LogUnavailableError:
+            known = [row.recorded_time for row in progress.values() if row.recorded_time is not None]
+            return FreshnessNow(min(known, default=None), None, None)
+        return compare(progress, ends, last_ms)
+
+
+def compare(
+    progress: dict[TopicPartition, PartitionProgress],
+    ends: dict[TopicPartition, int],
+    last_ms: dict[TopicPartition, int | None],
+) -> FreshnessNow:
+    """Freshness from the writer's progress and the log's state."""
+    behind: list[datetime | None] = []
+    lag_events, lag_s = 0, 0.0
+    for where, end in ends.items():
+        row = progress.get(where)
+        missing = end - (row.next_offset if row else 0)
+        if missing <= 0:
+            continue
+        lag_events += missing
+        queryable = row.recorded_time if row else None
+        behind.append(queryable)
+        last = last_ms.get(where)
+        if queryable is not None and last is not None:
+            lag_s = max(lag_s, last / 1000.0 - queryable.timestamp())
+    if behind:
+        known = [at for at in behind if at is not None]
+        return FreshnessNow(min(known) if len(known) == len(behind) else None, lag_events, round(lag_s, 3))
+    latest_ms = max((at for at in last_ms.values() if at is not None), default=None)
+    as_of = None if latest_ms is None else datetime.fromtimestamp(latest_ms / 1000.0, UTC)
+    return FreshnessNow(as_of, 0, 0.0)

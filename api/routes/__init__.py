@@ -1,0 +1,1 @@
+"""The routes, thin: parameters in, one question to a port, an answer out."""

@@ -1,0 +1,99 @@
+"""``/v1/alerts``: alerts as they stand, and the steps of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from api.cursors import decode_time_and_id, encode_time_and_id, fingerprint
+from api.dependencies import Context
+from api.models.common import fields_in_zone, fresh
+from api.models.things import AlertAnswer, AlertOut, AlertsOut, AlertStepOut
+from api.openapi import ALERT, ALERTS, answered
+from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, parse_time
+from api.problems import Refusal, documented, wrong_parameter
+from api.security import ReaderScope
+from projections.queries.ports import AlertQuery, AlertState
+from schemas.families.system import Severity
+
+router = APIRouter(tags=["alerts"])
+NAME = r"^[A-Za-z0-9_.-]+$"
+StateParam = Annotated[AlertState | None, Query(description="未解除或已解除 open or resolved")]
+DetectorParam = Annotated[
+    str | None, Query(pattern=NAME, max_length=64, examples=["noise_limit"], description="检测器 who noticed it")
+]
+RuleParam = Annotated[str | None, Query(pattern=NAME, max_length=64, description="规则 which of its rules")]
+SeverityParam = Annotated[Severity | None, Query(description="严重程度 how grave, now")]
+SubjectParam = Annotated[str | None, Query(min_length=1, max_length=128, description="对象 what it is about")]
+AlertParam = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64, description="告警 the alert")]
+
+
+@router.get(
+    "/v1/alerts",
+    response_model=AlertsOut,
+    summary="告警列表 Alerts",
+    description="按触发时间倒序;from 与 to 限定触发时间。\n\nNewest opening first; `from` and `to` bound the opening.",
+    responses=answered(200, ALERTS)
+    | documented(
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "invalid-parameter", "invalid-cursor",
+        "store-unavailable", "query-timeout",
+    ),
+)  # fmt: skip
+def list_alerts(
+    context: Context,
+    scope: ReaderScope,
+    zone: Zone,
+    state: StateParam = None,
+    detector: DetectorParam = None,
+    rule: RuleParam = None,
+    severity: SeverityParam = None,
+    subject: SubjectParam = None,
+    from_text: FromParam = None,
+    to_text: ToParam = None,
+    limit: LimitParam = 100,
+    cursor: CursorParam = None,
+) -> AlertsOut:
+    now = context.deps.now()
+    from_time = parse_time(from_text, now, "query.from") if from_text else None
+    to_time = parse_time(to_text, now, "query.to") if to_text else None
+    if from_time and to_time and from_time >= to_time:
+        raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
+    filters = fingerprint("alerts", scope, state, detector, rule, severity, subject, from_text, to_text)
+    before = decode_time_and_id(filters, cursor)
+    freshness = context.freshness.now()
+    rows = context.deps.queries.alerts(
+        AlertQuery(scope, state, detector, rule, severity, subject, from_time, to_time, before, limit + 1)
+    )
+    page = rows[:limit]
+    more = len(rows) > limit
+    return AlertsOut(
+        **fresh(freshness, zone),
+        timezone=zone.key,
+        alerts=[AlertOut(**fields_in_zone(row, zone)) for row in page],
+        next_cursor=encode_time_and_id(filters, page[-1].opened_time, page[-1].alert) if more else None,
+    )
+
+
+@router.get(
+    "/v1/alerts/{alert}",
+    response_model=AlertAnswer,
+    summary="告警详情与过程 One alert with its steps",
+    responses=answered(200, ALERT)
+    | documented(
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "invalid-parameter", "store-unavailable",
+        "query-timeout",
+    ),
+)  # fmt: skip
+def get_alert(context: Context, scope: ReaderScope, zone: Zone, alert: AlertParam) -> AlertAnswer:
+    freshness = context.freshness.now()
+    row = context.deps.queries.alert(scope, alert)
+    if row is None:
+        raise Refusal("not-found", f"此范围内没有告警 {alert}", f"no alert {alert} in this scope")
+    steps = context.deps.queries.alert_steps(scope, alert)
+    return AlertAnswer(
+        **fresh(freshness, zone),
+        timezone=zone.key,
+        alert=AlertOut(**fields_in_zone(row, zone)),
+        steps=[AlertStepOut(**fields_in_zone(step, zone)) for step in steps],
+    )

@@ -1,0 +1,141 @@
+"""``/v1/metrics``: the catalogue, and any metric over time."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from api.dependencies import Context
+from api.models.common import fresh
+from api.models.metrics import MetricOut, MetricSeriesOut, MetricsOut, PointOut, SeriesOut
+from api.openapi import METRIC_SERIES, METRICS, answered
+from api.parameters import FromParam, ToParam, Zone, too_many_points, windows
+from api.problems import Refusal, documented, wrong_parameter
+from api.security import Reader, ReaderScope
+from projections.queries.ports import MetricQuery, TooManyPointsError
+from projections.queries.windows import Grain
+from schemas.metrics import BY_NAME, Metric
+from schemas.metrics import METRICS as CATALOGUE
+
+router = APIRouter(tags=["metrics"])
+MAX_ONLY = 50
+ByParam = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[a-z][a-z0-9_]{0,31}$", max_length=32, examples=["scope"],
+        description="按指标的维度或下一级 scope 分列 split by one of the metric's dimensions, or scope: one level down",
+    ),
+]  # fmt: skip
+OnlyParam = Annotated[
+    list[Annotated[str, Query(min_length=1, max_length=200)]],
+    Query(max_length=MAX_ONLY, description="仅这些 by 取值 only these values of by"),
+]
+GrainParam = Annotated[Grain, Query(description="窗口粒度 length of the windows")]
+NameParam = Annotated[str, Path(min_length=1, max_length=64, examples=["noise_laeq"], description="指标名称 its name")]
+
+
+@router.get(
+    "/v1/metrics",
+    response_model=MetricsOut,
+    summary="指标目录 Catalogue of metrics",
+    responses=answered(200, METRICS)
+    | documented("unauthorized", "role-not-allowed", "invalid-parameter", "store-unavailable", "query-timeout"),
+)
+def list_metrics(context: Context, principal: Reader, zone: Zone) -> MetricsOut:
+    return MetricsOut(
+        **fresh(context.freshness.of_rollups(), zone), metrics=[_described(metric) for metric in CATALOGUE]
+    )
+
+
+def _described(metric: Metric) -> MetricOut:
+    return MetricOut(
+        name=metric.name,
+        title_zh=metric.title_zh,
+        title_en=metric.title_en,
+        unit=metric.unit,
+        aggregate=metric.aggregate,
+        gap=metric.gap,
+        dimensions=list(metric.dimensions),
+    )
+
+
+@router.get(
+    "/v1/metrics/{metric}",
+    response_model=MetricSeriesOut,
+    summary="指标时间序列 A metric over time",
+    description=(
+        "每个窗口一个点;无事件的窗口按指标声明补零或 null。from 与 to 向外扩到整窗口,故每个数都是整窗口的数。\n\n"
+        "One point per window; windows without events are zero or null, as the metric declares. `from` and `to` are "
+        "widened to whole windows, so that every figure is that of a whole window. Default: the last hour of minutes, "
+        "day of hours, or 30 days."
+    ),
+    responses=answered(200, METRIC_SERIES)
+    | documented(
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "unknown-metric", "invalid-parameter",
+        "too-many-points", "store-unavailable", "query-timeout",
+    ),
+)  # fmt: skip
+def get_metric(
+    context: Context,
+    scope: ReaderScope,
+    zone: Zone,
+    metric: NameParam,
+    from_text: FromParam = None,
+    to_text: ToParam = None,
+    grain: GrainParam = "hour",
+    by: ByParam = None,
+    only: OnlyParam = [],  # noqa: B006 - FastAPI copies defaults
+) -> MetricSeriesOut:
+    declared = _declared(metric)
+    _check_split(declared, by, only)
+    asked = windows(context.deps.now(), from_text, to_text, grain, zone, context.deps.limits.points)
+    freshness = context.freshness.of_rollups()
+    query = MetricQuery(declared, scope, asked, by, tuple(only), context.deps.site_timezone, context.deps.limits.points)
+    try:
+        series = context.deps.queries.metric(query)
+    except TooManyPointsError as fault:
+        raise too_many_points(asked, fault.limit, fault.series) from None
+    return MetricSeriesOut(
+        **fresh(freshness, zone),
+        metric=declared.name,
+        title_zh=declared.title_zh,
+        title_en=declared.title_en,
+        unit=declared.unit,
+        aggregate=declared.aggregate,
+        gap=declared.gap,
+        scope=scope,
+        grain=grain,
+        timezone=zone.key,
+        by=by,
+        from_time=asked.start.astimezone(zone),
+        to_time=asked.end.astimezone(zone),
+        series=[
+            SeriesOut(
+                key=one.key,
+                points=[
+                    PointOut(window_start=point.window_start.astimezone(zone), value=point.value)
+                    for point in one.points
+                ],
+            )
+            for one in series
+        ],
+    )
+
+
+def _declared(name: str) -> Metric:
+    if metric := BY_NAME.get(name):
+        return metric
+    nearest = difflib.get_close_matches(name, list(BY_NAME), 3, 0.5)
+    zh = f"没有指标 {name}" + (f";相近:{'、'.join(nearest)}" if nearest else "")
+    en = f"no metric {name}" + (f"; near: {', '.join(nearest)}" if nearest else "")
+    raise Refusal("unknown-metric", zh, en, extensions={"nearest": nearest})
+
+
+def _check_split(metric: Metric, by: str | None, only: list[str]) -> None:
+    allowed = ("scope", *metric.dimensions)
+    if by is not None and by not in allowed:
+        raise wrong_parameter("query.by", f"可用:{'、'.join(allowed)}", f"allowed: {', '.join(allowed)}")
+    if only and by is None:
+        raise wrong_parameter("query.only", "only 须与 by 同用", "only goes with by")

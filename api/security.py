@@ -1,0 +1,91 @@
+"""Who may do what: keys from ``Authorization: Bearer`` or ``X-API-Key``, roles, scopes.
+
+Every route but health and readiness needs a key. A principal sees its own subtree and nothing beside it; what lies
+elsewhere is answered as if it did not exist, except a scope asked for by name, which is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Query, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from api.dependencies import Context
+from api.problems import Refusal
+from streams.ports import Principal, Role
+
+SCOPE_PATTERN = r"^[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,4}$"
+MAX_KEY_CHARS = 256
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearerKey", description="gp_<key id>_<secret>")
+_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="headerKey")
+
+
+def _principal(
+    context: Context,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> Principal:
+    presented = bearer.credentials if bearer else header
+    if not presented:
+        raise Refusal(
+            "unauthorized",
+            "请在 Authorization: Bearer 或 X-API-Key 中给出密钥",
+            "send the key in Authorization: Bearer or X-API-Key",
+        )
+    principal = context.deps.keys.verify(presented) if len(presented) <= MAX_KEY_CHARS else None
+    if principal is None:
+        raise Refusal("unauthorized", "密钥未知、错误或已吊销", "the key is unknown, wrong or revoked")
+    return principal
+
+
+def _with_role(*roles: Role) -> Callable[[Principal], Principal]:
+    def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+        if principal.role not in roles:
+            allowed = ", ".join(roles)
+            raise Refusal("role-not-allowed", f"需要角色:{allowed}", f"needs one of the roles: {allowed}")
+        return principal
+
+    return check
+
+
+AnyKey = Annotated[Principal, Depends(_principal)]
+Reader = Annotated[Principal, Depends(_with_role("reader", "admin"))]
+Writer = Annotated[Principal, Depends(_with_role("writer", "admin"))]
+Admin = Annotated[Principal, Depends(_with_role("admin"))]
+
+
+def allowed_scope(principal: Principal, wanted: str | None) -> str:
+    """The scope to answer about: the wanted one if it is the principal's, else the principal's own."""
+    if wanted is None:
+        return principal.scope
+    if not principal.covers(wanted):
+        raise Refusal(
+            "scope-not-allowed",
+            f"允许的范围:{principal.scope} 及其下级",
+            f"allowed: {principal.scope} and below",
+            extensions={"allowed_scope": principal.scope},
+        )
+    return wanted
+
+
+ScopeParam = Annotated[
+    str | None,
+    Query(
+        alias="scope", pattern=SCOPE_PATTERN, max_length=164, examples=["wuhu/jinghu/tingtang"],
+        description="范围:市/区/街道/社区/网格,含下级;默认为密钥的范围 subtree; default: the key's own",
+    ),
+]  # fmt: skip
+
+
+def _reader_scope(principal: Reader, wanted: ScopeParam = None) -> str:
+    return allowed_scope(principal, wanted)
+
+
+def _admin_scope(principal: Admin, wanted: ScopeParam = None) -> str:
+    return allowed_scope(principal, wanted)
+
+
+ReaderScope = Annotated[str, Depends(_reader_scope)]
+AdminScope = Annotated[str, Depends(_admin_scope)]

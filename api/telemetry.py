@@ -1,0 +1,87 @@
+"""Prometheus metrics of the API, in a registry of their own (one per app, so tests do not share counts)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.freshness import FreshnessNow
+from streams.ports import Answer
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Telemetry:
+    """Counts and gauges; what is counted is said in each help text."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gridpulse_http_requests_total", "requests answered", ("method", "route", "status"), registry=self.registry
+        )
+        self._latency = Histogram(
+            "gridpulse_http_request_seconds", "time to answer", ("method", "route"), registry=self.registry,
+            buckets=LATENCY_BUCKETS_S,
+        )  # fmt: skip
+        self._events = Counter(
+            "gridpulse_ingest_events_total", "events by HTTP: accepted, duplicate, or rejected with reason",
+            ("status", "reason"), registry=self.registry,
+        )  # fmt: skip
+        self._lag_events = Gauge("gridpulse_lag_events", "records not yet queryable", registry=self.registry)
+        self._lag_s = Gauge("gridpulse_lag_seconds", "log time not yet queryable", registry=self.registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(method, route).observe(seconds)
+
+    def ingested(self, answers: Iterable[Answer]) -> None:
+        for (status, reason), count in Tally((answer.status, answer.reason or "") for answer in answers).items():
+            self._events.labels(status, reason).inc(count)
+
+    def exposition(self, freshness: FreshnessNow | None) -> bytes:
+        """The text that Prometheus scrapes; unknown lags are NaN."""
+        events = freshness.lag_events if freshness else None
+        seconds = freshness.lag_s if freshness else None
+        self._lag_events.set(float("nan") if events is None else events)
+        self._lag_s.set(float("nan") if seconds is None else seconds)
+        return generate_latest(self.registry)
+
+
+class TelemetryMiddleware:
+    """Counts every HTTP request by its route's template, never by the path as sent."""
+
+    def __init__(
+        self, app: ASGIApp, telemetry: Telemetry, monotonic_s: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._monotonic_s = monotonic_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        began_s = self._monotonic_s()
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"cache-control", b"no-store"),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._telemetry.answered(scope["method"], route, status, self._monotonic_s() - began_s)

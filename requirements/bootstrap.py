@@ -62,7 +62,7 @@ def install(level: str) -> None:
         if succeeds([*uv, "--require-hashes", "--requirement", str(lock)], environment):
             require([*uv, *project], environment)
             return
-        say("uv could not install the lock; trying pip with the same one ...")
+    say("uv could not do it; trying pip with the same lock, which takes about a minute ...")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     require([*pip, "--require-hashes", "--requirement", str(lock)])
     require([*pip, *project])

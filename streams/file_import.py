@@ -5,7 +5,7 @@ NDJSON: one structured CloudEvent per line. CSV needs a mapping file (YAML) that
     type: cn.gridpulse.readings.measured.v1
     source: //import/water-flow
     scope: wuhu/jinghu/tingtang/jianyang/g01
-    id: "{file}:{line}"                    # default; {column} names work too
+    id: "{file}:{line}"                    # default; {stem}, {line} and {column} names work here and in const texts
     time: {column: Time, format: "%Y-%m-%d %H:%M:%S", timezone: Asia/Shanghai}   # no format: ISO 8601
     data:
       device: {const: water-main-1}
@@ -192,12 +192,14 @@ def _to_row(path: Path, mapping: CsvMapping, line: int, cells: dict[str, Any]) -
     try:
         event = {
             "specversion": "1.0",
-            "id": mapping.id.format(file=path.name, line=line, **{k: v for k, v in cells.items() if k}),
+            "id": _filled(mapping.id, path, line, cells),
             "source": mapping.source,
             "type": mapping.type,
             "scope": mapping.scope,
             "time": _time(mapping.time, cells[mapping.time.column]),
-            "data": {name: value for name, f in mapping.data.items() if (value := _value(f, cells)) is not None},
+            "data": {
+                name: value for name, f in mapping.data.items() if (value := _value(f, cells, path, line)) is not None
+            },
         }
     except (ValueError, TypeError, KeyError, IndexError) as error:
         return Row(line, raw, f"{error}")
@@ -214,9 +216,14 @@ def _time(mapping: TimeMapping, text: str) -> str:
     return time.isoformat()
 
 
-def _value(mapping: FieldMapping, cells: dict[str, Any]) -> Scalar:
+def _filled(template: str, path: Path, line: int, cells: dict[str, Any]) -> str:
+    names = {str(name): cell for name, cell in cells.items() if name}
+    return template.format_map({**names, "file": path.name, "stem": path.name.split(".")[0], "line": line})
+
+
+def _value(mapping: FieldMapping, cells: dict[str, Any], path: Path, line: int) -> Scalar:
     if mapping.column is None:
-        return mapping.const
+        return _filled(mapping.const, path, line, cells) if isinstance(mapping.const, str) else mapping.const
     text = cells[mapping.column]
     if text is None or text == "":
         return None

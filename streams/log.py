@@ -11,10 +11,12 @@ Guarantees
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, Self
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Protocol, Self
 
 from schemas.records import NewRecord, RawBatch, TopicPartition
+
+MAX_RECORD_BYTES: Final = 8 * 1024 * 1024  # key and value together; dead letters of refused 2 MB events must fit
 
 
 class LogError(Exception):
@@ -44,7 +46,12 @@ class OffsetOutOfRangeError(LogError):
 
 
 class LogReader(Protocol):
-    """Reads several partitions onwards from given offsets, for as long as wanted."""
+    """Reads several partitions onwards from given offsets, for as long as wanted. For one thread at a time.
+
+    ``recorded_time_ms`` is the running maximum within this reader. A reader that starts in the middle does not know
+    what came before its first record: who resumes raises the times to the maximum kept in their own snapshot.
+    After an exception make a new reader from what you have processed.
+    """
 
     def poll(self, max_records: int, timeout_s: float) -> list[RawBatch]:
         """Up to ``max_records`` further records, one batch per partition, each in offset order.
@@ -53,6 +60,18 @@ class LogReader(Protocol):
         ``timeout_s=0`` never blocks.
         :raises OffsetOutOfRangeError: the wanted offset is gone.
         :raises LogUnavailableError: the log can't be reached (short broker outages are ridden out inside).
+        """
+        ...
+
+    def set_paused(self, paused: Collection[TopicPartition]) -> None:
+        """Leave exactly these partitions out of :meth:`poll` from now on (backpressure); nothing is lost by it."""
+        ...
+
+    def next_offsets(self) -> dict[TopicPartition, int]:
+        """How far :meth:`poll` has come: every record below has been returned, or there is none.
+
+        Offsets may have gaps (Kafka's transaction markers), so the end of the log is reached when this says so,
+        not when its last record has been seen.
         """
         ...
 
@@ -65,7 +84,10 @@ class EventLog(Protocol):
     """The log as a whole. Thread-safe. Holds nothing open towards other processes but files or sockets."""
 
     def create_topics(self, topics: Sequence[str], partitions: int) -> None:
-        """Make the topics that do not exist yet; existing ones stay as they are."""
+        """Make the topics that do not exist yet; existing ones stay as they are.
+
+        :raises LogConfigError: one exists with another number of partitions; then none has been made.
+        """
         ...
 
     def partitions(self, topic: str) -> int:
@@ -79,6 +101,8 @@ class EventLog(Protocol):
         last one is raised to it. SQLite appends all or nothing; on Kafka a part may have been written when this
         raises, so callers append again and readers drop the repetition by event id.
         :raises LogUnavailableError: not (all) durable.
+        :raises LogConfigError: no such topic or partition.
+        :raises ValueError: a record is larger than :data:`MAX_RECORD_BYTES`; nothing was written.
         """
         ...
 
@@ -95,7 +119,10 @@ class EventLog(Protocol):
         ...
 
     def read(self, where: TopicPartition, offset: int, max_records: int) -> RawBatch:
-        """Up to ``max_records`` records from ``offset`` on, without waiting; empty at the end of the log."""
+        """Up to ``max_records`` records from ``offset`` on, without waiting for more; empty at the end of the log.
+
+        :raises OffsetOutOfRangeError: ``offset`` is below the first kept record or beyond the end.
+        """
         ...
 
     def reader(self, start: Mapping[TopicPartition, int]) -> LogReader:

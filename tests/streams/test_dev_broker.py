@@ -65,6 +65,7 @@ def ends(pid: int, within_s: float = 30.0) -> bool:
     return False
 
 
+@pytest.mark.xdist_group("own_broker")
 def test_acknowledged_records_outlive_a_kill_and_a_stop(own_broker: DevBroker) -> None:
     create_topic(own_broker, "readings")
     append(own_broker, "readings", [b"1", b"2"])
@@ -82,6 +83,7 @@ def test_acknowledged_records_outlive_a_kill_and_a_stop(own_broker: DevBroker) -
     assert read(own_broker, "readings", 3) == [b"1", b"2", b"3"]
 
 
+@pytest.mark.xdist_group("own_broker")
 def test_a_second_broker_over_the_same_directory_is_refused_and_harms_nothing(own_broker: DevBroker) -> None:
     with pytest.raises(DevBrokerError, match=f"{own_broker.data_dir} is in use by another broker"):
         DevBroker.start(own_broker.data_dir)

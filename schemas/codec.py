@@ -1,24 +1,31 @@
 """Batches of bytes in; events in columns and dead letters out. Never raises on input.
 
 Every record read moves the clock (``EventBatch.recorded_time_ms``), ticks and dead letters too; ticks are in no table.
-The strict path (:mod:`schemas.strict`) is the authority.
+Records are grouped by type and each group goes the fast path (:mod:`schemas.fast`), which may only accept; whatever it
+leaves goes one by one through the strict path (:mod:`schemas.strict`), the authority, and is merged back at its place.
+So the outcome does not depend on grouping or on where batches are cut.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.base import EventType
+from schemas.catalogue import EVENT_TYPES
 from schemas.columns import ENVELOPE_SCHEMA, EventBatch, TypedRows
 from schemas.compile import data_schema
 from schemas.event import Event
 from schemas.families.system import Tick
+from schemas.fast import MIN_ROWS, Accepted, FastType, accept
 from schemas.reasons import Reason
 from schemas.records import IntArray, RawBatch
-from schemas.strict import Limits, Rejected, parse_strict
+from schemas.strict import Limits, Rejected, is_plain, parse_strict
+
+_TYPE_KEY, _SPACED_TYPE_KEY = b'"type":"', b'"type": "'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +50,57 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes batches; keeps nothing between them."""
+    """Decodes batches; keeps nothing between them. ``min_fast_rows``: smaller groups are decoded one by one."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, min_fast_rows: int = MIN_ROWS) -> None:
         self._limits = limits
+        self._min_fast_rows = min_fast_rows
+        kinds = ((event_type.wire_name.encode(), FastType.of(event_type)) for event_type in EVENT_TYPES)
+        self._fast = {wire_name: kind for wire_name, kind in kinds if kind is not None}
 
     def decode(self, batch: RawBatch) -> Decoded:
         """Everything in the batch, in log order."""
-        accepted: dict[str, tuple[EventType, list[int], list[Event]]] = {}
+        rows: dict[str, _Rows] = {}
         dead: list[Dead] = []
-        for position in range(len(batch)):
+        is_left = np.ones(len(batch), dtype=np.bool_)
+        for wire_name, positions in self._groups(batch).items():
+            at = np.asarray(positions, dtype=np.int64)
+            kind = self._fast[wire_name]
+            values = [batch.values[position] for position in positions]
+            found = accept(kind, values, batch.recorded_time_ms[at], self._limits, self._min_fast_rows)
+            if found is not None:
+                at = at[found.at]
+                is_left[at] = False
+                rows[kind.event_type.name] = _Rows(kind.event_type, fast=(at, found))
+        for position in np.flatnonzero(is_left).tolist():
             outcome = self._strict(batch, position)
             if isinstance(outcome, Rejected):
                 dead.append(_dead(batch, position, outcome))
-            elif outcome.event_type.name != Tick.type_name:
-                _, positions, events = accepted.setdefault(outcome.event_type.name, (outcome.event_type, [], []))
-                positions.append(position)
-                events.append(outcome)
-        types = {
-            name: _typed_rows(batch, event_type, positions, events)
-            for name, (event_type, positions, events) in accepted.items()
-        }
+            else:
+                of_type = rows.setdefault(outcome.event_type.name, _Rows(outcome.event_type))
+                of_type.positions.append(position)
+                of_type.events.append(outcome)
+        rows.pop(Tick.type_name, None)
+        types = {name: rows[name].table(batch) for name in sorted(rows)}
         return Decoded(EventBatch(batch.partition, batch.recorded_time_ms, types), dead)
+
+    def _groups(self, batch: RawBatch) -> dict[bytes, list[int]]:
+        """Positions by wire type as far as they are worth a parse. A mere guess: the parsed type is checked."""
+        groups: dict[bytes, list[int]] = defaultdict(list)
+        if len(batch) >= self._min_fast_rows:
+            for position, value in enumerate(batch.values):
+                start = value.find(_TYPE_KEY) + len(_TYPE_KEY)
+                if start < len(_TYPE_KEY):
+                    start = value.find(_SPACED_TYPE_KEY) + len(_SPACED_TYPE_KEY)
+                groups[value[start : value.find(b'"', start)]].append(position)
+        known = {}
+        for wire_name, positions in groups.items():
+            if len(positions) >= self._min_fast_rows and wire_name in self._fast:
+                if batch.headers is not None:
+                    headers = batch.headers
+                    positions = [position for position in positions if is_plain(headers[position])]
+                known[wire_name] = positions
+        return known
 
     def _strict(self, batch: RawBatch, position: int) -> Event | Rejected:
         headers = batch.headers[position] if batch.headers is not None else None
@@ -83,23 +119,69 @@ def _dead(batch: RawBatch, position: int, rejected: Rejected) -> Dead:
     )
 
 
-def _typed_rows(batch: RawBatch, event_type: EventType, positions: list[int], events: list[Event]) -> TypedRows:
-    at: IntArray = np.asarray(positions, dtype=np.int64)
-    schema = data_schema(event_type)
-    data = [pa.array([getattr(event.data, field.name) for event in events], type=field.type) for field in schema]
-    envelope = [
-        pa.array([event.id for event in events], type=pa.string()),
-        pa.array([event.source for event in events], type=pa.string()),
-        pa.array([event.scope for event in events], type=pa.string()),
-        pa.array([event.event_time_ms for event in events], type=pa.int64()),
+@dataclass(slots=True)
+class _Rows:
+    """One type's accepted rows from both paths."""
+
+    event_type: EventType
+    fast: tuple[IntArray, Accepted] | None = None
+    positions: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def table(self, batch: RawBatch) -> TypedRows:
+        """Both paths' rows merged in log order."""
+        parts = [self._of_fast(batch)] if self.fast is not None else []
+        if self.events:
+            parts.append(self._of_strict(batch))
+        if len(parts) == 1:
+            return parts[0]
+        positions = np.concatenate([part.positions for part in parts])
+        order = np.argsort(positions, kind="stable")
+        return TypedRows(
+            self.event_type.name,
+            positions[order],
+            pa.concat_tables([part.envelope for part in parts]).take(order).combine_chunks(),
+            pa.concat_tables([part.data for part in parts]).take(order).combine_chunks(),
+        )
+
+    def _of_fast(self, batch: RawBatch) -> TypedRows:
+        assert self.fast is not None
+        at, found = self.fast
+        envelope = _envelope(batch, at, found.id, found.source, found.scope, found.event_time_ms)
+        return TypedRows(self.event_type.name, at, envelope, found.data)
+
+    def _of_strict(self, batch: RawBatch) -> TypedRows:
+        at = np.asarray(self.positions, dtype=np.int64)
+        events = self.events
+        ids, sources, scopes = (
+            pa.array([getattr(event, name) for event in events], type=pa.string()) for name in ("id", "source", "scope")
+        )
+        times = np.asarray([event.event_time_ms for event in events], dtype=np.int64)
+        schema = data_schema(self.event_type)
+        columns = [
+            pa.array([getattr(event.data, column.name) for event in events], type=column.type) for column in schema
+        ]
+        return TypedRows(
+            self.event_type.name,
+            at,
+            _envelope(batch, at, ids, sources, scopes, times),
+            pa.Table.from_arrays(columns, schema=schema),
+        )
+
+
+def _envelope(
+    batch: RawBatch, at: IntArray, ids: pa.Array, sources: pa.Array, scopes: pa.Array, event_time_ms: IntArray
+) -> pa.Table:
+    """The envelope table of the rows at the given positions."""
+    topics = pa.array(batch.topics, type=pa.string()).take(pa.array(batch.topic_index[at]))
+    arrays = [
+        ids,
+        sources,
+        scopes,
+        pa.array(event_time_ms),
         pa.array(batch.recorded_time_ms[at]),
-        pa.array(batch.topics, type=pa.string()).take(pa.array(batch.topic_index[at])),
+        topics,
         pa.array(np.full(len(at), batch.partition, dtype=np.int64)),
         pa.array(batch.offsets[at]),
     ]
-    return TypedRows(
-        event_type.name,
-        at,
-        pa.Table.from_arrays(envelope, schema=ENVELOPE_SCHEMA),
-        pa.Table.from_arrays(data, schema=schema),
-    )
+    return pa.Table.from_arrays(arrays, schema=ENVELOPE_SCHEMA)

@@ -1,0 +1,241 @@
+"""The fast path: records of one event type, parsed and checked as columns by Arrow and numpy.
+
+Guarantees: it **only accepts**, and only what :func:`schemas.strict.parse_strict` accepts with the same values; what
+it doubts it leaves. It never raises on input, and its work is linear in the input whatever that holds.
+
+Why the guards around Arrow's JSON parser: it takes NaN and Infinity for numbers (so every float is checked to be
+finite), reads several objects in one record, stops at a NUL byte and lets broken UTF-8 through. A record that begins
+with ``{`` and ends with ``}`` can't be continued by the next one (a newline between them is legal in no string, and
+``{`` can't follow ``}``), so as many rows as records means one object in each.
+Unexpected fields make the parse fail, so extension attributes that are not listed here, and unknown data fields, go
+the strict path. Never let it skip or infer them: it recurses through what it skips, and deep nesting ends the process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from schemas.base import EventType
+from schemas.compile import CompiledModel, compile_model
+from schemas.event import SPEC_VERSION
+from schemas.records import IntArray
+from schemas.strict import (
+    CONTROL_CHARACTERS,
+    MAX_ID_LENGTH,
+    MAX_KEY_LENGTH,
+    MAX_SOURCE_LENGTH,
+    SCOPE_PATTERN,
+    SOURCE_FORBIDDEN,
+    Limits,
+)
+from schemas.times import MAX_TIME_MS, MIN_TIME_MS
+from schemas.vectors import BoolArray, Check, byte_set, constant, is_valid, lengths, made_of, matches_often, times_ms
+
+MIN_ROWS = 32  # fewer are parsed sooner one by one
+MAX_PIECE_BYTES = 32 * 1024 * 1024  # of one parse; bounds memory
+_PARSE_BUDGET = 4  # how often, at most, each record is parsed while looking for the ones that can't be
+
+_CONTROL_FREE = byte_set(set(range(256)) - set(CONTROL_CHARACTERS.encode()))
+_SOURCE_BYTES = byte_set(set(range(256)) - set(SOURCE_FORBIDDEN.encode()))
+_ENVELOPE_CHECKS: dict[str, tuple[Check, ...]] = {
+    "specversion": (constant(SPEC_VERSION),),
+    "id": (lengths(1, MAX_ID_LENGTH), made_of(_CONTROL_FREE)),
+    "source": (lengths(1, MAX_SOURCE_LENGTH), made_of(_SOURCE_BYTES)),
+    "scope": (matches_often(re.compile(SCOPE_PATTERN)),),
+    "partitionkey": (lengths(1, MAX_KEY_LENGTH), made_of(_CONTROL_FREE)),
+}
+_OPTIONAL = ("time", "partitionkey")
+_IGNORED = (  # accepted and not used; others go the strict path
+    "recordedtime", "subject", "datacontenttype", "dataschema", "dataref", "traceparent", "tracestate", "sequence",
+    "sequencetype", "correlationid", "causationid",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FastType:
+    """What the fast path knows of one wire type."""
+
+    event_type: EventType
+    model: CompiledModel
+    parse_schema: pa.Schema
+    type_check: Check
+
+    @staticmethod
+    def of(event_type: EventType) -> FastType | None:
+        """None when the type's model can't be compiled."""
+        model = compile_model(event_type.latest)
+        if model is None:
+            return None
+        texts = ("specversion", "id", "source", "type", "scope", *_OPTIONAL, *_IGNORED)
+        data = pa.struct([field.with_nullable(True) for field in model.schema])
+        schema = pa.schema([*((name, pa.string()) for name in texts), ("data", data)])
+        return FastType(event_type, model, schema, constant(event_type.wire_name))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Accepted rows in order: ``at`` are their places among the values given; the arrays are parallel to it."""
+
+    at: IntArray
+    id: pa.Array
+    source: pa.Array
+    scope: pa.Array
+    event_time_ms: IntArray
+    data: pa.Table
+
+
+def accept(
+    kind: FastType, values: Sequence[bytes], recorded_time_ms: IntArray, limits: Limits, min_rows: int = MIN_ROWS
+) -> Accepted | None:
+    """Those of ``values`` that are certainly events of this type; None when there are none."""
+    parsed: list[tuple[IntArray, pa.Table]] = []
+    for rows, joined in _harmless_pieces(values, limits):
+        parsed += _parse_or_halve(kind.parse_schema, values, rows, joined, min_rows)
+    if not parsed:
+        return None
+    at = np.concatenate([rows for rows, _ in parsed])
+    table = parsed[0][1] if len(parsed) == 1 else pa.concat_tables([table for _, table in parsed])
+    return _checked(kind, table.combine_chunks(), at, recorded_time_ms[at], limits)
+
+
+# -- guards -----------------------------------------------------------------------------------------------------------
+
+
+def _harmless_pieces(values: Sequence[bytes], limits: Limits) -> Iterator[tuple[IntArray, bytes]]:
+    """The records that Arrow may be shown, joined by newlines, in pieces of bounded size."""
+    size = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    fitting = np.flatnonzero((size >= 2) & (size <= min(limits.max_event_bytes, MAX_PIECE_BYTES)))
+    if len(fitting) == 0:
+        return
+    piece_no = np.cumsum(size[fitting] + 1) // MAX_PIECE_BYTES
+    for rows in np.split(fitting, np.flatnonzero(np.diff(piece_no)) + 1):
+        joined = _join(values, rows)
+        harmless = _is_harmless(joined, size[rows])
+        if not harmless.all():
+            rows = rows[harmless]
+            joined = _join(values, rows)
+        if len(rows):
+            yield rows, joined
+
+
+def _join(values: Sequence[bytes], rows: IntArray) -> bytes:
+    return b"\n".join(values if len(rows) == len(values) else [values[row] for row in rows.tolist()])
+
+
+def _is_harmless(joined: bytes, size: IntArray) -> BoolArray:
+    """Which records hold nothing that Arrow takes and JSON does not; almost always answered for all at once."""
+    content = np.frombuffer(joined, dtype=np.uint8)
+    end = np.cumsum(size + 1) - 1
+    start = end - size
+    ok: BoolArray = (content[start] == ord("{")) & (content[end - 1] == ord("}"))
+    if b"\0" in joined or not _is_utf8(joined):
+        for row in np.flatnonzero(ok).tolist():
+            value = joined[start[row] : end[row]]
+            ok[row] = b"\0" not in value and _is_utf8(value)
+    return ok
+
+
+def _is_utf8(content: bytes) -> bool:
+    if content.isascii():
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# -- parsing ----------------------------------------------------------------------------------------------------------
+
+
+def _parse_or_halve(
+    schema: pa.Schema, values: Sequence[bytes], rows: IntArray, joined: bytes, min_rows: int
+) -> list[tuple[IntArray, pa.Table]]:
+    """What can be parsed, in order. One bad record fails a whole parse: halve until it is alone, but not for ever."""
+    parsed: list[tuple[IntArray, pa.Table]] = []
+    budget_rows = _PARSE_BUDGET * len(rows)
+    waiting: list[tuple[IntArray, bytes | None]] = [(rows, joined)]
+    while waiting and budget_rows > 0:
+        rows, known = waiting.pop()
+        budget_rows -= len(rows)
+        table = _parse(schema, _join(values, rows) if known is None else known)
+        if table is not None and table.num_rows == len(rows):
+            parsed.append((rows, table))
+        elif len(rows) >= 2 * min_rows:
+            half = len(rows) // 2
+            waiting += [(rows[half:], None), (rows[:half], None)]
+    return parsed
+
+
+def _parse(schema: pa.Schema, joined: bytes) -> pa.Table | None:
+    """All objects in ``joined`` as a table of the schema, None when Arrow can't."""
+    try:
+        return pa_json.read_json(
+            pa.BufferReader(joined),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(joined) + 1),
+            parse_options=pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+        )
+    except (pa.ArrowException, ValueError):  # ValueError: Arrow's own message can't be decoded
+        return None
+
+
+# -- checking ---------------------------------------------------------------------------------------------------------
+
+
+def _checked(
+    kind: FastType, table: pa.Table, at: IntArray, recorded_time_ms: IntArray, limits: Limits
+) -> Accepted | None:
+    """The rows of which every rule is certain to hold."""
+    ok = kind.type_check(_array(table, "type"))
+    for name, checks in _ENVELOPE_CHECKS.items():
+        _hold(checks, _array(table, name), name in _OPTIONAL, ok)
+    event_time_ms = _event_time_ms(_array(table, "time"), recorded_time_ms, limits, ok)
+    data = _array(table, "data")
+    ok &= is_valid(data)
+    columns = dict(zip(kind.model.schema.names, data.flatten(), strict=True))
+    for field, checks in zip(kind.model.schema, kind.model.checks, strict=True):
+        _hold(checks, columns[field.name], field.nullable, ok)
+    if kind.model.rule is not None:
+        ok &= kind.model.rule(columns)
+    if not ok.any():
+        return None
+    envelope = [_array(table, name) for name in ("id", "source", "scope")]
+    arrays = [*envelope, *columns.values()]
+    if not ok.all():
+        mask = pa.array(ok)
+        arrays = [array.filter(mask) for array in arrays]
+        at, event_time_ms = at[ok], event_time_ms[ok]
+    rows = pa.Table.from_arrays(arrays[3:], schema=kind.model.schema)
+    return Accepted(at, arrays[0], arrays[1], arrays[2], event_time_ms, rows)
+
+
+def _hold(checks: tuple[Check, ...], array: pa.Array, is_optional: bool, ok: BoolArray) -> None:
+    """Clear ``ok`` where a check fails or a demanded value is absent."""
+    if array.null_count and not is_optional:
+        ok &= is_valid(array)
+    if array.null_count < len(array):
+        for check in checks:
+            ok &= check(array)
+
+
+def _event_time_ms(texts: pa.Array, recorded_time_ms: IntArray, limits: Limits, ok: BoolArray) -> IntArray:
+    """Event times; an absent one is the recorded time. Clears ``ok`` where one is uncertain or too far ahead."""
+    event_time_ms, certain = times_ms(texts)
+    if texts.null_count:
+        absent = ~is_valid(texts)
+        event_time_ms = np.where(absent, recorded_time_ms, event_time_ms)
+        certain |= absent & (recorded_time_ms >= MIN_TIME_MS) & (recorded_time_ms <= MAX_TIME_MS)
+    ok &= certain & (event_time_ms - recorded_time_ms <= limits.max_ahead_ms)
+    return event_time_ms
+
+
+def _array(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece."""
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver import exceptions as driver_errors
+from clickhouse_connect.driver.summary import QuerySummary
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 DEFAULT_DATABASE = "gridpulse"
@@ -141,9 +142,12 @@ class Client:
 
     def command(
         self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
-    ) -> None:
-        """Run a statement that answers no rows (DDL, INSERT … SELECT). :raises StoreError:"""
-        self._guarded(lambda: self._driver.command(sql, parameters=_dict(parameters), settings=_dict(settings)))
+    ) -> int:
+        """Run a statement that answers no rows (DDL, INSERT … SELECT); the rows written. :raises StoreError:"""
+        answer = self._guarded(
+            lambda: self._driver.command(sql, parameters=_dict(parameters), settings=_dict(settings))
+        )
+        return int(answer.written_rows) if isinstance(answer, QuerySummary) else 0
 
     def insert_arrow(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
         """Insert rows; returns once they can be read. :raises StoreError:"""

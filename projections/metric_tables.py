@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from projections.ddl import SCOPE_VIEW_COLUMNS, Column, Index, Table, View, quoted, scope_aliases, scope_select
 from projections.event_tables import LOW
-from schemas.metrics import Metric
+from schemas.metrics import Aggregate, Metric
 
 GRAINS: tuple[tuple[str, str, str], ...] = (
     ("minute", "分钟 minute", "toYYYYMM(window_start)"),
@@ -32,6 +32,13 @@ METRIC_COLUMNS: tuple[Column, ...] = (
     Column("version", "UInt64", "计算批次 run that computed the row; the greatest wins"),
 )
 ROLLUP_COLUMNS = tuple(column.name for column in METRIC_COLUMNS)
+
+# What a mean needs besides the count, to be put together over windows and scopes. (States of distinct counts stay in
+# the tables: drivers cannot read them, and SELECT * must work.)
+_KEPT: dict[Aggregate, tuple[tuple[str, str], ...]] = {
+    "mean": (("sum", "合计 sum of the values"),),
+    "energy_mean": (("energy_sum", "声能合计 sum of 10^(L/10)"),),
+}
 
 
 def metrics_table(grain: str) -> Table:
@@ -79,9 +86,7 @@ def metric_view(metric: Metric) -> View:
             *((name, "维度 dimension") for name in metric.dimensions),
             ("value", f"值 the metric's value, {metric.unit}"),
             ("count", "数量 events with a value"),
-            ("sum", "合计 sum of the values"),
-            ("energy_sum", "声能合计 sum of 10^(L/10)"),
-            ("uniq_state", "去重状态 distinct values, for uniqMerge"),
+            *_KEPT.get(metric.aggregate, ()),
         ),
     )
 
@@ -89,6 +94,6 @@ def metric_view(metric: Metric) -> View:
 def _grain_select(metric: Metric, grain: str, dimensions: list[str]) -> str:
     columns = [
         f"{quoted(grain)} AS grain", "window_start", "scope", scope_select(), *dimensions,
-        f"{value_sql(metric)} AS value", "count", "sum", "energy_sum", "uniq_state",
+        f"{value_sql(metric)} AS value", "count", *(name for name, _ in _KEPT.get(metric.aggregate, ())),
     ]  # fmt: skip
     return f"SELECT {', '.join(columns)}\nFROM metrics_{grain} FINAL WHERE metric = {quoted(metric.name)}"

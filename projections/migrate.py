@@ -36,6 +36,9 @@ class Migration:
     def sha256(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    def __str__(self) -> str:
+        return self.name
+
     def statements(self) -> list[str]:
         """Its statements without comments and closing semicolons."""
         lines = [line for line in self.sql.splitlines() if not line.lstrip().startswith("--")]

@@ -1296,463 +1296,463 @@ ORDER BY (metric, scope, window_start, dim_1, dim_2)
 COMMENT '指标汇总 rollups of every metric per 天 day of the site\'s time zone. 查询请加 FINAL; read with FINAL';
 
 CREATE VIEW IF NOT EXISTS metric_noise_laeq AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, energy_sum
 FROM metrics_minute FINAL WHERE metric = 'noise_laeq'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, energy_sum
 FROM metrics_hour FINAL WHERE metric = 'noise_laeq'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, 10 * log10(energy_sum / count) AS value, count, energy_sum
 FROM metrics_day FINAL WHERE metric = 'noise_laeq'
 COMMENT '噪声等效声级 noise LAeq (dB(A)), energy_mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_noise_lamax AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_minute FINAL WHERE metric = 'noise_lamax'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_hour FINAL WHERE metric = 'noise_lamax'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_day FINAL WHERE metric = 'noise_lamax'
 COMMENT '噪声最大声级 noise LAmax (dB(A)), max of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_smoke AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_minute FINAL WHERE metric = 'smoke'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_hour FINAL WHERE metric = 'smoke'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_day FINAL WHERE metric = 'smoke'
 COMMENT '烟雾 smoke (%/m), max of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_gas AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_minute FINAL WHERE metric = 'gas'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_hour FINAL WHERE metric = 'gas'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_day FINAL WHERE metric = 'gas'
 COMMENT '燃气浓度 gas (%LEL), max of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_temperature AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'temperature'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'temperature'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'temperature'
 COMMENT '温度 temperature (Cel), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_humidity AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'humidity'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'humidity'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'humidity'
 COMMENT '湿度 humidity (%), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_pm2_5 AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'pm2_5'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'pm2_5'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'pm2_5'
 COMMENT 'PM2.5 PM2.5 (ug/m3), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_pm10 AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'pm10'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'pm10'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'pm10'
 COMMENT 'PM10 PM10 (ug/m3), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_charging_current AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'charging_current'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'charging_current'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'charging_current'
 COMMENT '电流 current (A), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_hydrant_pressure AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'hydrant_pressure'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'hydrant_pressure'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'hydrant_pressure'
 COMMENT '消火栓压力 hydrant pressure (kPa), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_manhole_tilt AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_minute FINAL WHERE metric = 'manhole_tilt'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_hour FINAL WHERE metric = 'manhole_tilt'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, max AS value, count
 FROM metrics_day FINAL WHERE metric = 'manhole_tilt'
 COMMENT '井盖倾角 manhole tilt (deg), max of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_water_level AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'water_level'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'water_level'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'water_level'
 COMMENT '液位 water level (m), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_water_flow AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'water_flow'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'water_flow'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'water_flow'
 COMMENT '水流量 water flow (L/s), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_heart_rate AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'heart_rate'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'heart_rate'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'heart_rate'
 COMMENT '心率 heart rate (/min), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_series_value AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'series_value'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'series_value'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'series_value'
 COMMENT '导入序列值 imported series (1), mean of cn.gridpulse.readings.measured';
 
 CREATE VIEW IF NOT EXISTS metric_heartbeats AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'heartbeats'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'heartbeats'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'heartbeats'
 COMMENT '心跳数 heartbeats (1), count of cn.gridpulse.readings.heartbeat';
 
 CREATE VIEW IF NOT EXISTS metric_devices_reporting AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'devices_reporting'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'devices_reporting'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_day FINAL WHERE metric = 'devices_reporting'
 COMMENT '上报设备数 devices reporting (1), uniq of cn.gridpulse.readings.heartbeat';
 
 CREATE VIEW IF NOT EXISTS metric_battery AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count
 FROM metrics_minute FINAL WHERE metric = 'battery'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count
 FROM metrics_hour FINAL WHERE metric = 'battery'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS device, min AS value, count
 FROM metrics_day FINAL WHERE metric = 'battery'
 COMMENT '电量 battery (1), min of cn.gridpulse.readings.heartbeat';
 
 CREATE VIEW IF NOT EXISTS metric_presence AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'presence'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'presence'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS signal, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'presence'
 COMMENT '居家活动 presence at home (1), count of cn.gridpulse.readings.presence';
 
 CREATE VIEW IF NOT EXISTS metric_sos_calls AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'sos_calls'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'sos_calls'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'sos_calls'
 COMMENT '紧急求助 SOS calls (1), count of cn.gridpulse.readings.sos';
 
 CREATE VIEW IF NOT EXISTS metric_vision_findings AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'vision_findings'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'vision_findings'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'vision_findings'
 COMMENT '图像识别事件 vision findings (1), count of cn.gridpulse.vision.finding';
 
 CREATE VIEW IF NOT EXISTS metric_passages AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'passages'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'passages'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS gate, dim_2 AS direction, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'passages'
 COMMENT '出入次数 passages (1), count of cn.gridpulse.passages.passage';
 
 CREATE VIEW IF NOT EXISTS metric_persons_passed AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'persons_passed'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'persons_passed'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'persons_passed'
 COMMENT '人员出入 persons through gates (1), count of cn.gridpulse.passages.passage';
 
 CREATE VIEW IF NOT EXISTS metric_vehicles_passed AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'vehicles_passed'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'vehicles_passed'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS direction, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'vehicles_passed'
 COMMENT '车辆出入 vehicles through gates (1), count of cn.gridpulse.passages.passage';
 
 CREATE VIEW IF NOT EXISTS metric_sightings AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'sightings'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'sightings'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS method, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'sightings'
 COMMENT '关爱对象轨迹点 sightings (1), count of cn.gridpulse.positions.sighting';
 
 CREATE VIEW IF NOT EXISTS metric_patrols AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'patrols'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'patrols'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'patrols'
 COMMENT '巡查签到 patrol check-ins (1), count of cn.gridpulse.positions.patrol';
 
 CREATE VIEW IF NOT EXISTS metric_online_interactions AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'online_interactions'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'online_interactions'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, dim_2 AS kind, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'online_interactions'
 COMMENT '线上点击 online interactions (1), count of cn.gridpulse.online.interaction';
 
 CREATE VIEW IF NOT EXISTS metric_online_sessions AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'online_sessions'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'online_sessions'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS app, toFloat64(finalizeAggregation(uniq_state)) AS value, count
 FROM metrics_day FINAL WHERE metric = 'online_sessions'
 COMMENT '线上会话 online sessions (1), uniq of cn.gridpulse.online.interaction';
 
 CREATE VIEW IF NOT EXISTS metric_service_requests AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'service_requests'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'service_requests'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS service, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'service_requests'
 COMMENT '服务办理 service requests (1), count of cn.gridpulse.online.service_request';
 
 CREATE VIEW IF NOT EXISTS metric_participation AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'participation'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'participation'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'participation'
 COMMENT '居民参与 participation (1), count of cn.gridpulse.online.participation';
 
 CREATE VIEW IF NOT EXISTS metric_venue_footfall AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_minute FINAL WHERE metric = 'venue_footfall'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_hour FINAL WHERE metric = 'venue_footfall'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_day FINAL WHERE metric = 'venue_footfall'
 COMMENT '场馆客流 venue footfall (1), sum of cn.gridpulse.venue.visitors';
 
 CREATE VIEW IF NOT EXISTS metric_venue_bookings AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'venue_bookings'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'venue_bookings'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'venue_bookings'
 COMMENT '场馆预约 venue bookings (1), count of cn.gridpulse.venue.booking';
 
 CREATE VIEW IF NOT EXISTS metric_venue_sales AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count
 FROM metrics_minute FINAL WHERE metric = 'venue_sales'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count
 FROM metrics_hour FINAL WHERE metric = 'venue_sales'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS tenant, sum AS value, count
 FROM metrics_day FINAL WHERE metric = 'venue_sales'
 COMMENT '商户销售额 venue sales (CNY), sum of cn.gridpulse.venue.sale';
 
 CREATE VIEW IF NOT EXISTS metric_activity_attendance AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_minute FINAL WHERE metric = 'activity_attendance'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_hour FINAL WHERE metric = 'activity_attendance'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, sum AS value, count
 FROM metrics_day FINAL WHERE metric = 'activity_attendance'
 COMMENT '活动参加人次 activity attendance (1), sum of cn.gridpulse.venue.activity';
 
 CREATE VIEW IF NOT EXISTS metric_canteen_orders AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'canteen_orders'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'canteen_orders'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS venue, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'canteen_orders'
 COMMENT '食堂订单 canteen orders (1), count of cn.gridpulse.venue.canteen_order';
 
 CREATE VIEW IF NOT EXISTS metric_civic_cases AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'civic_cases'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'civic_cases'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'civic_cases'
 COMMENT '网格事件 grid cases (1), count of cn.gridpulse.civic.case';
 
 CREATE VIEW IF NOT EXISTS metric_repairs AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'repairs'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'repairs'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS kind, dim_2 AS step, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'repairs'
 COMMENT '物业报修 repairs (1), count of cn.gridpulse.civic.case';
 
 CREATE VIEW IF NOT EXISTS metric_volunteer_hours AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count
 FROM metrics_minute FINAL WHERE metric = 'volunteer_hours'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count
 FROM metrics_hour FINAL WHERE metric = 'volunteer_hours'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, sum AS value, count
 FROM metrics_day FINAL WHERE metric = 'volunteer_hours'
 COMMENT '志愿服务时长 volunteer hours (h), sum of cn.gridpulse.civic.volunteering';
 
 CREATE VIEW IF NOT EXISTS metric_waste_correct_ratio AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum
 FROM metrics_minute FINAL WHERE metric = 'waste_correct_ratio'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum
 FROM metrics_hour FINAL WHERE metric = 'waste_correct_ratio'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS station, sum / count AS value, count, sum
 FROM metrics_day FINAL WHERE metric = 'waste_correct_ratio'
 COMMENT '垃圾分类正确率 rightly sorted waste (1), mean of cn.gridpulse.civic.waste_deposit';
 
 CREATE VIEW IF NOT EXISTS metric_parking_events AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'parking_events'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'parking_events'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS lot, dim_2 AS state, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'parking_events'
 COMMENT '停车进出 parking (1), count of cn.gridpulse.civic.parking';
 
 CREATE VIEW IF NOT EXISTS metric_alerts_opened AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'alerts_opened'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'alerts_opened'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS detector, dim_2 AS rule, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'alerts_opened'
 COMMENT '新增告警 alerts opened (1), count of cn.gridpulse.alerts.alert';
 
 CREATE VIEW IF NOT EXISTS metric_dead_letters AS
-SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'minute' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count
 FROM metrics_minute FINAL WHERE metric = 'dead_letters'
 UNION ALL
-SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'hour' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count
 FROM metrics_hour FINAL WHERE metric = 'dead_letters'
 UNION ALL
-SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count, sum, energy_sum, uniq_state
+SELECT 'day' AS grain, window_start, scope, splitByChar('/', scope)[1] AS city, splitByChar('/', scope)[2] AS district, splitByChar('/', scope)[3] AS street, splitByChar('/', scope)[4] AS community, splitByChar('/', scope)[5] AS grid, dim_1 AS reason, toFloat64(count) AS value, count
 FROM metrics_day FINAL WHERE metric = 'dead_letters'
 COMMENT '死信 dead letters (1), count of cn.gridpulse.deadletters.dead_letter';

@@ -1,0 +1,220 @@
+"""Keeps minutes, hours and days of every metric up to date, by recomputing the windows that new rows fall into.
+
+Guarantees   a window's row is a function of the rows in the event tables, never a running total: late events correct
+             their windows by the same way, and repetition changes nothing. Floats are added in sorted order.
+Progress     is stored last, in ``rollup_progress``; after a crash the latest runs are done again. Minutes follow
+             ``projection_progress``, so no row is passed over because a slower insert came in later; hours follow
+             minutes, and days hours, by the run numbers in their ``version``.
+Clock        none: versions are run numbers, one more than any there is. Only the pause between runs is wall time.
+Bounds       a run takes at most ``max_records`` offsets, so memory does not depend on the backlog.
+One writer   exactly one worker per database. Two would agree on results, but could let an older one win for a moment.
+Rebuild      ``TRUNCATE TABLE rollup_progress``: everything is computed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from projections.client import Client, StoreUnavailableError
+from projections.rollup_sql import (
+    OffsetRange,
+    coarser_statement,
+    groups,
+    minutes_statement,
+    new_rows_query,
+)
+from projections.tables import EVENT_TABLES, ROLLUP_PROGRESS
+from schemas.catalogue import BY_NAME
+from schemas.metrics import METRICS, Metric
+from schemas.topics import topic_of
+
+logger = logging.getLogger(__name__)
+STATEMENT_SETTINGS = {"max_partitions_per_insert_block": 0}
+_FINER = {"hour": "metrics_minute", "day": "metrics_hour"}
+Key = tuple[str, str, str, int]  # step, source, topic, partition
+
+
+@dataclass(frozen=True, slots=True)
+class RollupStats:
+    """What one run did."""
+
+    new_rows: int = 0  # rows of event tables that were new to it
+    minute_rows: int = 0
+    hour_rows: int = 0
+    day_rows: int = 0
+    behind: bool = False  # there is more to do at once
+
+    @property
+    def idle(self) -> bool:
+        return not (self.new_rows or self.minute_rows or self.hour_rows or self.day_rows or self.behind)
+
+
+@dataclass(slots=True)
+class _Progress:
+    done_to: dict[Key, int]
+    run: int  # the greatest run number in use
+    changed: set[Key] = field(default_factory=set)
+
+    def advance(self, key: Key, to: int) -> None:
+        if self.done_to.get(key) != to:
+            self.done_to[key] = to
+            self.changed.add(key)
+
+
+class RollupWorker:
+    """The one worker that rolls up. Not for several threads."""
+
+    def __init__(
+        self,
+        client: Client,
+        timezone: str = "Asia/Shanghai",
+        *,
+        metrics: Sequence[Metric] = METRICS,
+        max_records: int = 400_000,
+        hour_every_runs: int = 5,
+        day_every_runs: int = 15,
+    ) -> None:
+        """``timezone``: days begin at its midnight. :raises ValueError: it is not whole hours from UTC."""
+        _require_whole_hours(timezone)
+        self._client = client
+        self._timezone = timezone
+        self._groups = groups(metrics)
+        self._topics = {EVENT_TABLES[m.type_name].name: topic_of(BY_NAME[m.type_name].family) for m in metrics}
+        self._max_records = max_records
+        self._every = {"hour": hour_every_runs, "day": day_every_runs}
+        self._waited = {"hour": 0, "day": 0}
+        self._progress: _Progress | None = None
+
+    def run_once(self, *, coarse: bool = False) -> RollupStats:
+        """One bounded step. Hours and days follow every few runs, at once with ``coarse`` or when nothing is new.
+
+        :raises StoreError: nothing is lost; the next call starts from the stored progress.
+        """
+        progress, self._progress = self._progress or self._load(), None
+        ranges, behind = self._new_ranges(progress)
+        rows = self._new_rows(ranges)
+        minute_rows = self._minutes(progress, ranges, rows)
+        for table, parts in ranges.items():
+            for part in parts:
+                progress.advance(("minute", table, self._topics[table], part.partition), part.end)
+        at_once = coarse or not any(rows.values())
+        hour_rows = self._coarser(progress, "hour", at_once)
+        day_rows = self._coarser(progress, "day", at_once)
+        self._store(progress)
+        self._progress = progress
+        return RollupStats(sum(rows.values()), minute_rows, hour_rows, day_rows, behind)
+
+    def catch_up(self) -> RollupStats:
+        """Run until nothing is left to do; the sums over all runs."""
+        total = RollupStats()
+        while True:
+            done = self.run_once(coarse=True)
+            total = RollupStats(
+                total.new_rows + done.new_rows,
+                total.minute_rows + done.minute_rows,
+                total.hour_rows + done.hour_rows,
+                total.day_rows + done.day_rows,
+            )
+            if not done.behind:
+                return total
+
+    def run(self, stop: threading.Event, interval_s: float) -> None:
+        """Run until ``stop``, pausing ``interval_s`` when caught up; waits out an unreachable store.
+
+        :raises StoreError: a statement was refused: a defect, not a matter of waiting.
+        """
+        while not stop.is_set():
+            try:
+                pause_s = 0.0 if self.run_once().behind else interval_s
+            except StoreUnavailableError as error:
+                logger.warning("rollup waits: %s", error)
+                pause_s = max(interval_s, 1.0)
+            stop.wait(pause_s)
+
+    def _load(self) -> _Progress:
+        rows = self._client.query("SELECT step, source, topic, partition, done_to, run FROM rollup_progress FINAL").rows
+        done_to = {(str(s), str(t), str(topic), int(part)): int(to) for s, t, topic, part, to, _ in rows}
+        used = self._client.query(
+            "SELECT greatest((SELECT max(run) FROM rollup_progress), (SELECT max(version) FROM metrics_minute), "
+            "(SELECT max(version) FROM metrics_hour), (SELECT max(version) FROM metrics_day))"
+        )
+        return _Progress(done_to, int(used.rows[0][0]))
+
+    def _new_ranges(self, progress: _Progress) -> tuple[dict[str, list[OffsetRange]], bool]:
+        """Per table the offsets to take now, and whether some had to be left for later."""
+        ends = self._client.query(
+            "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
+        ).rows
+        waiting: dict[str, list[OffsetRange]] = {}
+        for table, topic in self._topics.items():
+            for name, partition, end in ends:
+                start = progress.done_to.get(("minute", table, topic, int(partition)), 0)
+                if name == topic and end > start:
+                    waiting.setdefault(table, []).append(OffsetRange(int(partition), start, int(end)))
+        return _bounded(waiting, self._topics, self._max_records)
+
+    def _new_rows(self, ranges: Mapping[str, Sequence[OffsetRange]]) -> dict[str, int]:
+        if not ranges:
+            return {}
+        return {str(name): int(rows) for name, rows in self._client.query(new_rows_query(ranges)).rows}
+
+    def _minutes(
+        self, progress: _Progress, ranges: Mapping[str, Sequence[OffsetRange]], rows: Mapping[str, int]
+    ) -> int:
+        touched = [group for group in self._groups if rows.get(group.table.name)]
+        if not touched:
+            return 0
+        progress.run += 1
+        return self._client.command(minutes_statement(touched, ranges, progress.run), settings=STATEMENT_SETTINGS)
+
+    def _coarser(self, progress: _Progress, grain: str, at_once: bool) -> int:
+        key = (grain, _FINER[grain], "", 0)
+        done_to = progress.done_to.get(key, 0)
+        to_run = progress.run if grain == "hour" else progress.done_to.get(("hour", _FINER["hour"], "", 0), 0)
+        if done_to >= to_run:
+            return 0
+        self._waited[grain] += 1
+        if not at_once and self._waited[grain] < self._every[grain]:
+            return 0
+        self._waited[grain] = 0
+        statement = coarser_statement(grain, done_to, to_run, to_run, self._timezone)
+        written = self._client.command(statement, settings=STATEMENT_SETTINGS)
+        progress.advance(key, to_run)
+        return written
+
+    def _store(self, progress: _Progress) -> None:
+        if progress.changed:
+            rows = [(*key, progress.done_to[key], progress.run) for key in sorted(progress.changed)]
+            columns = ("step", "source", "topic", "partition", "done_to", "run")
+            self._client.insert_rows(ROLLUP_PROGRESS.name, columns, rows)
+            progress.changed.clear()
+
+
+def _bounded(
+    waiting: Mapping[str, Sequence[OffsetRange]], topics: Mapping[str, str], max_records: int
+) -> tuple[dict[str, list[OffsetRange]], bool]:
+    """Cut the ranges so that all topics and partitions together have about ``max_records`` offsets."""
+    places = {(topics[table], part.partition) for table, parts in waiting.items() for part in parts}
+    share = max(1, max_records // max(1, len(places)))
+    cut: dict[str, list[OffsetRange]] = {}
+    behind = False
+    for table, parts in waiting.items():
+        for part in parts:
+            end = min(part.end, part.start + share)
+            behind = behind or end < part.end
+            cut.setdefault(table, []).append(OffsetRange(part.partition, part.start, end))
+    return cut, behind
+
+
+def _require_whole_hours(timezone: str) -> None:
+    zone = ZoneInfo(timezone)
+    year = datetime(2000, 1, 1, tzinfo=UTC)
+    for days in range(0, 40 * 365, 30):
+        offset = (year + timedelta(days=days)).astimezone(zone).utcoffset()
+        if offset is None or offset.total_seconds() % 3600:
+            raise ValueError(f"days of {timezone} cannot be put together from UTC hours")

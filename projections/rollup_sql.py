@@ -1,0 +1,170 @@
+"""The statements of the rollup: whole windows recomputed from what is below them. Pure; no database here.
+
+Touched windows are found by the engine itself, in the same statement: for minutes by the log offsets of new rows, for
+hours and days by the run (``version``) that wrote the finer rows. Each source is read once per group of metrics that
+share value and dimensions, not once per metric.
+
+Sums of floats depend on the order of adding, and parts merge when they please; so values are sorted before they are
+added, and the same events always give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from projections.ddl import Table, quoted
+from projections.metric_tables import ROLLUP_COLUMNS
+from projections.tables import EVENT_TABLES
+from schemas.metrics import Metric
+
+# DateTime holds these years; events outside are kept in their tables and left out of rollups.
+FIRST_TIME, LAST_TIME = "1971-01-01 00:00:00", "2105-12-31 00:00:00"
+_COLUMNS = ", ".join(ROLLUP_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetRange:
+    """New records of one partition: offsets from ``start`` to before ``end``."""
+
+    partition: int
+    start: int
+    end: int
+
+    def sql(self) -> str:
+        return f"(log_partition = {self.partition} AND log_offset >= {self.start} AND log_offset < {self.end})"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricGroup:
+    """Metrics of one table that one pass can compute: same value, dimensions and column to tell them apart."""
+
+    table: Table
+    value_column: str | None
+    dimensions: tuple[str, ...]
+    by: str | None  # the one column whose value says which metric a row belongs to
+    metrics: tuple[Metric, ...]
+
+
+def groups(metrics: Sequence[Metric]) -> list[MetricGroup]:
+    """All metrics, put together where one pass can compute them; several conditions make a group of its own."""
+    found: dict[tuple[object, ...], list[Metric]] = {}
+    for metric in metrics:
+        alone = "" if len(metric.where) == 1 else metric.name
+        key = (metric.type_name, metric.value_column, metric.dimensions, tuple(metric.where), alone)
+        members = found.setdefault(key, [])
+        if any(tuple(member.where.values()) == tuple(metric.where.values()) for member in members):
+            members = found.setdefault((*key, metric.name), [])  # two names for the same rows
+        members.append(metric)
+    return [
+        MetricGroup(
+            EVENT_TABLES[members[0].type_name],
+            members[0].value_column,
+            members[0].dimensions,
+            next(iter(members[0].where)) if len(members[0].where) == 1 else None,
+            tuple(members),
+        )
+        for members in found.values()
+    ]
+
+
+def new_rows_query(ranges: Mapping[str, Sequence[OffsetRange]]) -> str:
+    """How many rows each table has in its ranges."""
+    return "\nUNION ALL\n".join(
+        f"SELECT {quoted(table)} AS name, count() AS new_rows FROM {table} WHERE {_any(parts)}"
+        for table, parts in ranges.items()
+    )
+
+
+def minutes_statement(
+    metric_groups: Sequence[MetricGroup], ranges: Mapping[str, Sequence[OffsetRange]], run: int
+) -> str:
+    """Recompute every minute that has a row in ``ranges`` (by table name), of all groups of these tables."""
+    selects = [_minutes_select(group, ranges[group.table.name], run) for group in metric_groups]
+    return f"INSERT INTO metrics_minute ({_COLUMNS})\n" + "\nUNION ALL\n".join(selects)
+
+
+def coarser_statement(grain: str, after_run: int, to_run: int, run: int, timezone: str) -> str:
+    """Recompute every hour (from minutes) or local day (from hours) with a finer row of the runs in between."""
+    source, window = {
+        "hour": ("metrics_minute", "toStartOfHour(window_start)"),
+        "day": ("metrics_hour", f"toStartOfDay(window_start, {quoted(timezone)})"),
+    }[grain]
+    touched = f"version > {after_run} AND version <= {to_run}"
+    return f"""INSERT INTO metrics_{grain} ({_COLUMNS})
+SELECT metric, scope, {window} AS w_start, dim_1, dim_2, sum(count),
+    {_exact_sum("sum")}, min(min), max(max), {_exact_sum("energy_sum")}, uniqMergeState(uniq_state), {run}
+FROM {source} FINAL
+WHERE (metric, scope, {window}) IN (SELECT metric, scope, {window} FROM {source} WHERE {touched})
+GROUP BY metric, scope, w_start, dim_1, dim_2"""
+
+
+def _minutes_select(group: MetricGroup, ranges: Sequence[OffsetRange], run: int) -> str:
+    minute = "toStartOfMinute(event_time)"
+    dimensions = [f"toString({name})" for name in group.dimensions] + ["''"] * (2 - len(group.dimensions))
+    name, condition = _which_metric(group)
+    conditions = [
+        f"(scope, {minute}) IN (SELECT scope, {minute} FROM {group.table.name} WHERE {_any(ranges)})",
+        f"event_time >= '{FIRST_TIME}' AND event_time < '{LAST_TIME}'",
+        *condition,
+    ]
+    if group.value_column and group.table.column(group.value_column).type.startswith("Nullable"):
+        conditions.append(f"{group.value_column} IS NOT NULL")
+    where = "\n    AND ".join(conditions)
+    return f"""SELECT {name} AS m_name, scope, {minute} AS m_window,
+    {dimensions[0]} AS m_dim_1, {dimensions[1]} AS m_dim_2, {", ".join(_aggregates(group))}, {run}
+FROM {group.table.name} FINAL
+WHERE {where}
+GROUP BY m_name, scope, m_window, m_dim_1, m_dim_2"""
+
+
+def _which_metric(group: MetricGroup) -> tuple[str, list[str]]:
+    """SQL of the metric's name, and the conditions on rows."""
+    if group.by is None:
+        metric = group.metrics[0]
+        return quoted(metric.name), [f"{column} = {_constant(value)}" for column, value in metric.where.items()]
+    values = [_constant(metric.where[group.by]) for metric in group.metrics]
+    names = [quoted(metric.name) for metric in group.metrics]
+    name = f"transform({group.by}, [{', '.join(values)}], [{', '.join(names)}], '')"
+    return name, [f"{group.by} IN ({', '.join(values)})"]
+
+
+def _aggregates(group: MetricGroup) -> list[str]:
+    """count, sum, min, max, energy_sum, uniq_state."""
+    kinds = {metric.aggregate for metric in group.metrics}
+    nothing = "uniqStateIf('', 0)"
+    value = group.value_column
+    if value is None:
+        return ["count()", "0", "0", "0", "0", nothing]
+    if "uniq" in kinds:
+        return ["count()", "0", "0", "0", "0", f"uniqState(toString({value}))"]
+    number = f"toFloat64({_not_null(group, value)})"
+    return ["count()", _exact_sum(number), f"min({number})", f"max({number})", _energy(group, number), nothing]
+
+
+def _energy(group: MetricGroup, number: str) -> str:
+    levels = [metric for metric in group.metrics if metric.aggregate == "energy_mean"]
+    if not levels:
+        return "0"
+    energy = f"exp10({number} / 10)"
+    if group.by is None:
+        return _exact_sum(energy)
+    wanted = ", ".join(_constant(metric.where[group.by]) for metric in levels)
+    return f"arraySum(arraySort(groupArrayIf({energy}, {group.by} IN ({wanted}))))"
+
+
+def _exact_sum(number: str) -> str:
+    return f"arraySum(arraySort(groupArray({number})))"
+
+
+def _not_null(group: MetricGroup, column: str) -> str:
+    nullable = group.table.column(column).type.startswith("Nullable")
+    return f"assumeNotNull({column})" if nullable else column
+
+
+def _constant(value: str | bool) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else quoted(value)
+
+
+def _any(ranges: Sequence[OffsetRange]) -> str:
+    return "(" + " OR ".join(part.sql() for part in ranges) + ")"

@@ -1,0 +1,141 @@
+"""From decoded batches to ClickHouse: per event type one Arrow insert, then the progress rows.
+
+Delivery     at least once: a batch written twice, wholly or in part, leaves the tables (read with FINAL) as if written
+             once, since rows are replaced by key. Nothing is ever added to.
+Order        rows of one type go in log order; types are independent of each other. ``projection_progress`` is written
+             last, so whatever it names can be queried. It never goes back.
+On failure   transient errors are retried a bounded number of times, then :class:`StoreUnavailableError` is raised:
+             progress does not name the batch, and the caller writes it again. Any other error is raised at once.
+Columns      are passed on as Arrow buffers; no Python object is made per event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from projections.client import Client, with_retries
+from projections.tables import EVENT_TABLES, PROJECTION_PROGRESS
+from schemas.columns import EventBatch, TypedRows
+
+# An import of old series, or devices with wild clocks, may touch any number of months in one block.
+INSERT_SETTINGS: Mapping[str, Any] = {"max_partitions_per_insert_block": 0}
+_TIME = pa.timestamp("ms", tz="UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENVELOPE = (
+    ("event_time", "event_time_ms", _TIME),
+    ("recorded_time", "recorded_time_ms", _TIME),
+    ("scope", "scope", None),
+    ("source", "source", None),
+    ("event_id", "id", None),
+    ("log_topic", "topic", None),
+    ("log_partition", "partition", None),
+    ("log_offset", "offset", None),
+)
+
+
+class Position(Protocol):
+    """How far a batch comes in one partition: everything before ``next_offset`` is in it or was before it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def next_offset(self) -> int: ...
+    @property
+    def recorded_time_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a call has written."""
+
+    rows: int
+    inserts: int  # statements sent, the progress rows not counted
+
+
+class Writer:
+    """Writes for one flow. Not for several threads at once; several writers may share the flow's name."""
+
+    def __init__(
+        self,
+        client: Client,
+        flow: str,
+        *,
+        max_insert_rows: int = 100_000,
+        attempts: int = 6,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._flow = flow
+        self._max_insert_rows = max_insert_rows
+        self._attempts = attempts
+        self._sleep = sleep
+
+    def write(self, batches: Sequence[EventBatch], positions: Iterable[Position], processed_time: datetime) -> Written:
+        """Insert all rows of ``batches``, in the order given, then the progress they reach.
+
+        :raises StoreUnavailableError: still unreachable after all attempts. :raises StoreError: refused.
+        """
+        rows = inserts = 0
+        for table, typed in rows_by_table(batches).items():
+            for start in range(0, typed.num_rows, self._max_insert_rows):
+                piece = typed.slice(start, self._max_insert_rows)
+                self._insert(table, piece)
+                rows, inserts = rows + piece.num_rows, inserts + 1
+        self._write_progress(positions, processed_time)
+        return Written(rows, inserts)
+
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        with_retries(
+            lambda: self._client.insert_arrow(table, rows, INSERT_SETTINGS), attempts=self._attempts, sleep=self._sleep
+        )
+
+    def _write_progress(self, positions: Iterable[Position], processed_time: datetime) -> None:
+        latest: dict[tuple[str, int], Position] = {}
+        for position in positions:
+            where = (position.topic, position.partition)
+            if where not in latest or position.next_offset >= latest[where].next_offset:
+                latest[where] = position
+        if latest:
+            self._insert(PROJECTION_PROGRESS.name, _progress_table(self._flow, list(latest.values()), processed_time))
+
+
+def rows_by_table(batches: Sequence[EventBatch]) -> dict[str, pa.Table]:
+    """The rows of all batches, per table with its columns; types without a table (ticks) are left out."""
+    pieces: dict[str, list[pa.Table]] = {}
+    for batch in batches:
+        for name, typed in batch.types.items():
+            if len(typed) and (table := EVENT_TABLES.get(name)) is not None:
+                pieces.setdefault(table.name, []).append(table_rows(typed))
+    return {name: pa.concat_tables(tables) if len(tables) > 1 else tables[0] for name, tables in pieces.items()}
+
+
+def table_rows(typed: TypedRows) -> pa.Table:
+    """One type's rows with the names and times of its table; ClickHouse narrows the integers."""
+    names, columns = [], []
+    for name, envelope_name, cast in _ENVELOPE:
+        column = typed.envelope.column(envelope_name)
+        names.append(name)
+        columns.append(column if cast is None else column.cast(cast))
+    return pa.table([*columns, *typed.data.columns], names=[*names, *typed.data.column_names])
+
+
+def _progress_table(flow: str, positions: Sequence[Position], processed_time: datetime) -> pa.Table:
+    processed_ms = (processed_time - _EPOCH) // timedelta(milliseconds=1)
+    return pa.table(
+        {
+            "flow": pa.array([flow] * len(positions), pa.string()),
+            "topic": pa.array([position.topic for position in positions], pa.string()),
+            "partition": pa.array([position.partition for position in positions], pa.uint32()),
+            "next_offset": pa.array([position.next_offset for position in positions], pa.uint64()),
+            "recorded_time": pa.array([position.recorded_time_ms for position in positions], _TIME),
+            "processed_time": pa.array([processed_ms] * len(positions), _TIME),
+        }
+    )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from projections.queries.ports import PartitionProgress, QueryPort
+from schemas.metrics import Metric
 from schemas.records import TopicPartition
 from schemas.topics import ALL_TOPICS, topic_of
 from streams.log import LogUnavailableError
@@ -51,13 +52,13 @@ class Freshness:
                 self._cached = at_s, self._ask()
             return self._cached[1]
 
-    def of_rollups(self) -> FreshnessNow:
-        """The same for metrics, which are as fresh as the rollups."""
+    def of_metric(self, metric: Metric) -> FreshnessNow:
+        """The same for a metric: its rollups may lack rows that are written already."""
         written = self.now()
-        rolled_up = self._queries.rollups_behind()
-        if rolled_up is None or (written.as_of is not None and written.as_of <= rolled_up):
+        lacking = self._queries.first_not_rolled_up(metric)
+        if lacking is None or written.as_of is None or written.as_of < lacking:
             return written
-        return FreshnessNow(rolled_up, written.lag_events, written.lag_s)
+        return replace(written, as_of=lacking - timedelta(milliseconds=1))
 
     def _ask(self) -> FreshnessNow:
         progress = {TopicPartition(row.topic, row.partition): row for row in self._queries.progress()}

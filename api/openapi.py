@@ -66,7 +66,8 @@ PERCEPTION: Json = FRESH | {
     ],
     "passages": [
         {
-            "gate": "gate-01", "window_start": "2026-03-01T09:00:00+08:00", "persons_in": 41, "persons_out": 38,
+            "community": "wuhu/jinghu/tingtang/jianyang", "gate": "gate-01",
+            "window_start": "2026-03-01T09:00:00+08:00", "persons_in": 41, "persons_out": 38,
             "vehicles_in": 7, "vehicles_out": 9,
         }
     ],

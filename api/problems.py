@@ -16,8 +16,8 @@ MEDIA_TYPE = "application/problem+json"
 URN = "urn:gridpulse:problem:"
 Kind = Literal[
     "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "unknown-metric", "method-not-allowed",
-    "invalid-parameter", "invalid-cursor", "too-many-points", "malformed-body", "too-large", "unsupported-media-type",
-    "all-rejected", "log-unavailable", "store-unavailable", "query-timeout", "internal",
+    "ambiguous", "invalid-parameter", "invalid-cursor", "too-many-points", "malformed-body", "too-large",
+    "unsupported-media-type", "all-rejected", "log-unavailable", "store-unavailable", "query-timeout", "internal",
 ]  # fmt: skip
 
 
@@ -38,6 +38,7 @@ KINDS: dict[Kind, ProblemKind] = {
     "not-found": ProblemKind(404, "未找到", "not found"),
     "unknown-metric": ProblemKind(404, "没有此指标", "no such metric"),
     "method-not-allowed": ProblemKind(405, "不支持此方法", "method not allowed"),
+    "ambiguous": ProblemKind(409, "名称不唯一", "the name is not unique in this scope"),
     "invalid-parameter": ProblemKind(422, "参数不合要求", "a parameter is not as it must be"),
     "invalid-cursor": ProblemKind(422, "翻页游标无效", "the cursor does not belong to this list"),
     "too-many-points": ProblemKind(422, "数据点过多", "the answer would have too many points"),

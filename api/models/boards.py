@@ -44,6 +44,7 @@ class OpenAlarmOut(Out):
 
 
 class GateFlowOut(Out):
+    community: str = Field(description="社区的范围路径 scope path of the community; a gate's name is unique within it")
     gate: str
     window_start: datetime
     persons_in: int

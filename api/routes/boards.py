@@ -50,9 +50,10 @@ def get_perception(
     grain: Annotated[Literal["hour", "day"], Query(description="窗口粒度 length of the windows")] = "hour",
 ) -> PerceptionOut:
     limits = context.deps.limits
-    asked = windows(context.deps.now(), from_text, to_text, grain, zone, limits.board_windows)
+    now = context.deps.now()
+    asked = windows(now, from_text, to_text, grain, zone, limits.board_windows)
     freshness = context.freshness.now()
-    board = context.deps.queries.perception(BoardQuery(scope, asked, limits.board_gates))
+    board = context.deps.queries.perception(BoardQuery(scope, asked, now, limits.board_gates))
     return PerceptionOut(
         **fresh(freshness, zone),
         scope=scope,

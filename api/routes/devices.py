@@ -8,14 +8,14 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Path, Query
 
 from api.cursors import decode_time_and_id, decode_two_names, encode, encode_time_and_id, fingerprint
-from api.dependencies import Context
+from api.dependencies import ApiContext, Context
 from api.models.common import fields_in_zone, fresh
 from api.models.things import DeviceAnswer, DeviceOut, DevicesOut, TimelineEntryOut, TimelineOut
 from api.openapi import DEVICE, DEVICES, TIMELINE, answered
 from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, span
 from api.problems import Refusal, documented, wrong_parameter
 from api.security import ReaderScope
-from projections.queries.ports import DeviceQuery, DeviceState, TimelineQuery
+from projections.queries.ports import DeviceQuery, DeviceRow, DeviceState, TimelineQuery
 from schemas.families.registry import DeviceKind
 
 router = APIRouter(tags=["devices"])
@@ -70,15 +70,13 @@ def list_devices(
     summary="设备详情 One device",
     responses=answered(200, DEVICE)
     | documented(
-        "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "invalid-parameter", "store-unavailable",
-        "query-timeout",
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "ambiguous", "invalid-parameter",
+        "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
 def get_device(context: Context, scope: ReaderScope, zone: Zone, device: DeviceParam) -> DeviceAnswer:
     freshness = context.freshness.now()
-    row = context.deps.queries.device(scope, device)
-    if row is None:
-        raise _no_device(device)
+    row = _the_device(context, scope, device)
     return DeviceAnswer(**fresh(freshness, zone), timezone=zone.key, device=DeviceOut(**fields_in_zone(row, zone)))
 
 
@@ -92,8 +90,8 @@ def get_device(context: Context, scope: ReaderScope, zone: Zone, device: DeviceP
     ),
     responses=answered(200, TIMELINE)
     | documented(
-        "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "invalid-parameter", "invalid-cursor",
-        "store-unavailable", "query-timeout",
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "ambiguous", "invalid-parameter",
+        "invalid-cursor", "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
 def get_timeline(
@@ -114,9 +112,9 @@ def get_timeline(
     filters = fingerprint("timeline", scope, device, from_text, to_text, gap_s)
     before = decode_time_and_id(filters, cursor)
     freshness = context.freshness.now()
-    if context.deps.queries.device(scope, device) is None:
-        raise _no_device(device)
-    rows = context.deps.queries.timeline(TimelineQuery(scope, device, from_time, to_time, gap_s, before, limit + 1))
+    community = _the_device(context, scope, device).community
+    query = TimelineQuery(scope, community, device, from_time, to_time, gap_s, before, limit + 1)
+    rows = context.deps.queries.timeline(query)
     page = rows[:limit]
     more = len(rows) > limit
     return TimelineOut(
@@ -130,5 +128,17 @@ def get_timeline(
     )
 
 
-def _no_device(device: str) -> Refusal:
-    return Refusal("not-found", f"此范围内没有设备 {device}", f"no device {device} in this scope")
+def _the_device(context: ApiContext, scope: str, device: str) -> DeviceRow:
+    """The device of that name; names are unique within a community, so a wide scope may hold several."""
+    rows = context.deps.queries.device(scope, device)
+    if not rows:
+        raise Refusal("not-found", f"此范围内没有设备 {device}", f"no device {device} in this scope")
+    if len(rows) > 1:
+        scopes = sorted({row.scope for row in rows})
+        raise Refusal(
+            "ambiguous",
+            f"有 {len(rows)} 台设备名为 {device};请以 scope 指明",
+            f"{len(rows)} devices are named {device}; say which by scope",
+            extensions={"scopes": scopes},
+        )
+    return rows[0]

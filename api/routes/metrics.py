@@ -44,9 +44,7 @@ NameParam = Annotated[str, Path(min_length=1, max_length=64, examples=["noise_la
     | documented("unauthorized", "role-not-allowed", "invalid-parameter", "store-unavailable", "query-timeout"),
 )
 def list_metrics(context: Context, principal: Reader, zone: Zone) -> MetricsOut:
-    return MetricsOut(
-        **fresh(context.freshness.of_rollups(), zone), metrics=[_described(metric) for metric in CATALOGUE]
-    )
+    return MetricsOut(**fresh(context.freshness.now(), zone), metrics=[_described(metric) for metric in CATALOGUE])
 
 
 def _described(metric: Metric) -> MetricOut:
@@ -91,7 +89,7 @@ def get_metric(
     declared = _declared(metric)
     _check_split(declared, by, only)
     asked = windows(context.deps.now(), from_text, to_text, grain, zone, context.deps.limits.points)
-    freshness = context.freshness.of_rollups()
+    freshness = context.freshness.of_metric(declared)
     query = MetricQuery(declared, scope, asked, by, tuple(only), context.deps.site_timezone, context.deps.limits.points)
     try:
         series = context.deps.queries.metric(query)

@@ -14,10 +14,12 @@ from typing import Literal, Protocol
 
 from projections.queries.windows import Windows
 from schemas.metrics import Metric
+from schemas.topics import partition_key
 
 DeviceState = Literal["online", "offline", "retired", "unknown"]
 AlertState = Literal["open", "resolved"]
 TimelineKind = Literal["status", "alert", "heartbeat_gap"]
+MAX_SAME_NAME = 20
 
 
 class QueryTimeoutError(Exception):
@@ -71,8 +73,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class BoardQuery:
+    """``known_to``: the present; what lies after it is not known and not counted."""
+
     scope: str
     windows: Windows
+    known_to: datetime
     max_gates: int
 
 
@@ -106,6 +111,9 @@ class OpenAlarm:
 
 @dataclass(frozen=True, slots=True)
 class GateFlow:
+    """One gate in one window; a gate's name is unique within its community."""
+
+    community: str  # scope path of the community
     gate: str
     window_start: datetime
     persons_in: int
@@ -159,10 +167,18 @@ class DeviceRow:
     last_seen: datetime | None
     battery_ratio: float | None
 
+    @property
+    def community(self) -> str:
+        """The scope path within which the device's name is unique."""
+        return partition_key(self.scope)
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineQuery:
+    """``community``: the scope path within which the device's name is unique."""
+
     scope: str
+    community: str
     device: str
     from_time: datetime
     to_time: datetime
@@ -282,8 +298,8 @@ class QueryPort(Protocol):
         """How far the writer has come, per partition."""
         ...
 
-    def rollups_behind(self) -> datetime | None:
-        """The recorded time up to which rollups are complete; None when nothing was rolled up yet."""
+    def first_not_rolled_up(self, metric: Metric) -> datetime | None:
+        """Recorded time of the earliest row of the metric's events that its rollups lack; None: they have all."""
         ...
 
     def metric(self, query: MetricQuery) -> list[Series]:
@@ -299,7 +315,9 @@ class QueryPort(Protocol):
         """By scope and device, at most ``limit``."""
         ...
 
-    def device(self, scope: str, device: str) -> DeviceRow | None: ...
+    def device(self, scope: str, device: str) -> list[DeviceRow]:
+        """All of that name in ``scope``, at most :data:`MAX_SAME_NAME`; names are unique within a community."""
+        ...
 
     def timeline(self, query: TimelineQuery) -> list[TimelineRow]:
         """Newest first, at most ``limit``."""

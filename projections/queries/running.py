@@ -1,0 +1,78 @@
+"""Running a query: constant SQL, bound parameters, a time limit, and the scope rule that every query carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from projections.client import Client, StoreUnavailableError
+from projections.queries.ports import QueryTimeoutError
+from projections.queries.windows import GRAIN_S, Windows
+
+TIMEOUT_EXCEEDED = 159  # ClickHouse src/Common/ErrorCodes.cpp
+SCOPE_RULE = "({scope:String} = '' OR scope = {scope:String} OR startsWith(scope, {below:String}))"
+"""The subtree rule: the scope itself and what lies below it; an empty scope is everything."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Runner:
+    """Runs queries on a client. Thread-safe as the client is."""
+
+    def __init__(self, client: Client, timeout_s: int) -> None:
+        self.client = client
+        self._settings = {"max_execution_time": timeout_s}
+
+    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """:raises QueryTimeoutError: it took too long. :raises projections.client.StoreError:"""
+        try:
+            return self.client.query(sql, parameters, self._settings).dicts()
+        except StoreUnavailableError as error:
+            if error.code == TIMEOUT_EXCEEDED:
+                raise QueryTimeoutError(str(error)) from error
+            raise
+
+
+def scope_parameters(scope: str) -> dict[str, Any]:
+    """The parameters of :data:`SCOPE_RULE`."""
+    return {"scope": scope, "below": scope + "/"}
+
+
+def epoch_ms(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_epoch_ms(value: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def optional_time(value: int | None) -> datetime | None:
+    return None if value is None else from_epoch_ms(value)
+
+
+def window_number_sql(windows: Windows, column: str) -> str:
+    """SQL of the number of the window that holds ``column``; see :func:`window_parameters`."""
+    if windows.grain == "day":
+        return f"toInt64(toDate({column}, {{zone:String}})) - {{first_day:Int64}}"
+    return f"intDiv(toInt64(toUnixTimestamp({column})) - {{start_s:Int64}}, {{step_s:Int64}})"
+
+
+def window_parameters(windows: Windows) -> dict[str, Any]:
+    """The parameters of :func:`window_number_sql`, and the span."""
+    first_day = windows.start.astimezone(windows.zone).date().toordinal() - _EPOCH.toordinal()
+    return {
+        "zone": windows.zone.key,
+        "first_day": first_day,
+        "step_s": GRAIN_S[windows.grain],
+        "start_s": epoch_ms(windows.start) // 1000,
+        "end_s": epoch_ms(windows.end) // 1000,
+    }
+
+
+def numbered_starts(windows: Windows) -> dict[int, datetime]:
+    """The start of each window by its number, rising."""
+    if windows.grain != "day":
+        return dict(enumerate(windows.starts()))
+    first = windows.start.astimezone(windows.zone).date()
+    return {(at.astimezone(windows.zone).date() - first).days: at for at in windows.starts()}

@@ -1,0 +1,51 @@
+"""Hours and days of the site's own clock, from epoch milliseconds.
+
+The offset is looked up once per UTC hour, so asking costs a few additions. In zones with summer time an hour may
+come twice or not at all; China has had none since 1991.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+_MONDAY_SHIFT = 3  # 1970-01-01 was a Thursday
+
+
+class LocalClock:
+    """Reads of one time zone; keeps the last offset looked up, which changes no answer."""
+
+    __slots__ = ("_offset_ms", "_utc_hour", "name", "zone")
+
+    def __init__(self, name: str) -> None:
+        """:raises zoneinfo.ZoneInfoNotFoundError: no such zone."""
+        self.name = name
+        self.zone = ZoneInfo(name)
+        self._utc_hour = -1
+        self._offset_ms = 0
+
+    def local_ms(self, time_ms: int) -> int:
+        """Milliseconds of the local wall clock since 1970-01-01 00:00 local."""
+        utc_hour = time_ms // HOUR_MS
+        if utc_hour != self._utc_hour:
+            offset = datetime.fromtimestamp(utc_hour * 3600, UTC).astimezone(self.zone).utcoffset()
+            self._offset_ms = 0 if offset is None else int(offset.total_seconds() * 1000)
+            self._utc_hour = utc_hour
+        return time_ms + self._offset_ms
+
+    def hour_index(self, time_ms: int) -> int:
+        """Local hours since 1970-01-01 00:00 local; ``% 24`` is the hour, ``// 24`` the day."""
+        return self.local_ms(time_ms) // HOUR_MS
+
+    def hhmm(self, time_ms: int) -> str:
+        """Local time of day for people, e.g. ``03:05``."""
+        minutes = self.local_ms(time_ms) % DAY_MS // MINUTE_MS
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def is_weekend(local_day: int) -> bool:
+    """Saturday or Sunday, by local days since 1970-01-01."""
+    return (local_day + _MONDAY_SHIFT) % 7 >= 5

@@ -1,4 +1,4 @@
-"""``python -m projections.store``: the store process; configured by JSON on stdin, so no hash shows among the processes."""
+"""``python -m projections.store``: the store process; configured by JSON on stdin, which no list of processes shows."""
 
 from __future__ import annotations
 

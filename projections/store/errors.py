@@ -27,7 +27,8 @@ _STATUS_BY_CODE: dict[int, int] = {
 _CODE = re.compile(r"Code: (\d+)\. DB::(?:\w*)Exception: ")
 _MARKER = re.compile(r"\s*/\* gp-run-[0-9a-f]{32} \*/")  # the comment by which running statements are known
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\s*$")
-_TRAILER = re.compile(r"\s*\((?:[A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\s*$")
+_TRAILER = re.compile(r"\s*\([A-Z][A-Z0-9_]+\)(?: \(version [^)]*\))?\s*$")
+_INNER_TRAILER = re.compile(r"\s*\([A-Z][A-Z0-9_]+\) \(version [^)]*\)\.?\s*$")
 
 
 class StoreError(Exception):
@@ -58,8 +59,9 @@ def from_engine(text: str) -> StoreError:
     name = _NAME.search(rest)
     while (inner := _CODE.match(rest)) and int(inner[1]) == code:  # the engine wraps an error in itself
         rest = rest[inner.end() :]
-    while _TRAILER.search(rest):
-        rest = _TRAILER.sub("", rest)
+    rest = _TRAILER.sub("", rest)
+    while _INNER_TRAILER.search(rest):
+        rest = _INNER_TRAILER.sub("", rest)
     return StoreError(code, name[1] if name else "UNKNOWN_EXCEPTION", rest.strip())
 
 

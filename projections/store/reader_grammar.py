@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from projections.store.errors import access_denied
-from projections.store.lexer import Token
+from projections.store.lexer import Token, tokens
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # falling back to an opaque command is judged here, not logged
 
@@ -23,7 +23,35 @@ def second_opinion(words: Sequence[Token], sql: bytes) -> None:
     start = _query_start(words)
     if start is None:
         return  # SHOW, EXISTS, DESCRIBE of a name: no query inside
-    _judge(sql.decode("latin-1")[_offset(words, start, sql) :].encode("latin-1").decode("utf-8", "replace"))
+    _judge(_without_limit_by(sql.decode("latin-1")[_offset(words, start, sql) :]))
+
+
+def _without_limit_by(text: str) -> str:
+    """sqlglot takes only one LIMIT: a ``LIMIT n BY a, b`` that another LIMIT follows is left to the word rules."""
+    words = list(tokens(text))
+    kept: list[str] = []
+    position = 0
+    for index, word in enumerate(words):
+        if word.start < position or not word.is_word("LIMIT"):
+            continue
+        clause = words[index + 1 : index + 6]
+        following = _next_limit(words, index) if any(part.is_word("BY") for part in clause) else None
+        if following is not None:
+            kept.append(text[position : word.start])
+            position = following.start
+    kept.append(text[position:])
+    return "".join(kept).encode("latin-1").decode("utf-8", "replace")
+
+
+def _next_limit(words: Sequence[Token], index: int) -> Token | None:
+    depth = 0
+    for word in words[index + 1 :]:
+        depth += (word.text == "(") - (word.text == ")")
+        if depth < 0:
+            return None
+        if depth == 0 and word.is_word("LIMIT"):
+            return word
+    return None
 
 
 def _query_start(words: Sequence[Token]) -> int | None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,108 +12,92 @@ import httpx
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from projections.store import StoreConfig, StoreUser, password_hash, wait_until_ready
+from projections.store import StoreConfig, StoreUser, password_hash
+from projections.store.process import StoreProcess
 
-WRITER, WRITER_PASSWORD = "writer", "writer-secret"
-READER, READER_PASSWORD = "reader", "reader-secret"
-START_TIMEOUT_S = 30.0
+WRITER = ("writer", "writer-secret")
+READER = ("reader", "reader-secret")
 
 
-@dataclass(frozen=True)
-class RunningStore:
-    host: str
-    port: int
-    data_dir: Path
-    process: subprocess.Popen[bytes]
+@pytest.fixture(scope="session")
+def new_config() -> Callable[..., StoreConfig]:
+    """Makes configurations with a free port and the two users of these tests."""
 
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+    def make(data_dir: Path, **changes: Any) -> StoreConfig:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        users = {
+            WRITER[0]: StoreUser(password_hash(WRITER[1])),
+            READER[0]: StoreUser(password_hash(READER[1]), readonly=True, settings={"max_execution_time": "30"}),
+        }
+        return StoreConfig(**{"data_dir": data_dir, "port": port, "users": users, **changes})
 
-    def client(self, user: str = WRITER, password: str = WRITER_PASSWORD, **options: Any) -> Client:
-        options.setdefault("autogenerate_session_id", False)
-        return clickhouse_connect.get_client(
-            host=self.host, port=self.port, username=user, password=password, **options
+    return make
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, new_config: Callable[..., StoreConfig]) -> Iterator[StoreProcess]:
+    with StoreProcess.start(new_config(tmp_path_factory.mktemp("store"))) as running:
+        yield running
+
+
+def _poster(user: tuple[str, str], url: str) -> Callable[..., httpx.Response]:
+    def send(sql: str | bytes, _headers: dict[str, str] | None = None, **params: Any) -> httpx.Response:
+        headers = {"X-ClickHouse-User": user[0], "X-ClickHouse-Key": user[1], **(_headers or {})}
+        return httpx.post(url, params=params, content=sql, headers=headers, timeout=60)
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def post(store: StoreProcess) -> Callable[..., httpx.Response]:
+    """Sends SQL as the writer."""
+    return _poster(WRITER, store.url)
+
+
+@pytest.fixture(scope="session")
+def read(store: StoreProcess) -> Callable[..., httpx.Response]:
+    """Sends SQL as the read-only user."""
+    return _poster(READER, store.url)
+
+
+@pytest.fixture(scope="session")
+def new_client(store: StoreProcess) -> Iterator[Callable[..., Client]]:
+    """Opens clickhouse-connect clients, the writer's unless told otherwise."""
+    opened: list[Client] = []
+
+    def make(user: tuple[str, str] = WRITER, **options: Any) -> Client:
+        options = {"autogenerate_session_id": False, "tz_mode": "aware", **options}
+        config = store.config
+        client = clickhouse_connect.get_client(
+            host=config.host, port=config.port, username=user[0], password=user[1], **options
         )
+        opened.append(client)
+        return client
 
-    def reader(self, **options: Any) -> Client:
-        return self.client(READER, READER_PASSWORD, **options)
-
-    def post(
-        self, sql: str | bytes, user: str = WRITER, password: str = WRITER_PASSWORD, **params: Any
-    ) -> httpx.Response:
-        headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password}
-        return httpx.post(self.url, params=params, content=sql, headers=headers, timeout=60)
-
-    def read(self, sql: str | bytes, **params: Any) -> httpx.Response:
-        return self.post(sql, READER, READER_PASSWORD, **params)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def store_config(data_dir: Path, **changes: Any) -> StoreConfig:
-    users = {
-        WRITER: StoreUser(password_hash(WRITER_PASSWORD)),
-        READER: StoreUser(password_hash(READER_PASSWORD), readonly=True, settings={"max_execution_time": "30"}),
-    }
-    return StoreConfig(**{"data_dir": data_dir, "port": free_port(), "users": users, **changes})
-
-
-def spawn(config: StoreConfig) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "projections.store"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    process.stdin.write(config.to_json().encode())
-    process.stdin.close()
-    process.stdin = None  # communicate() must not flush it again
-    return process
-
-
-@contextmanager
-def running(config: StoreConfig) -> Iterator[RunningStore]:
-    process = spawn(config)
-    store = RunningStore(config.host, config.port, config.data_dir, process)
-    try:
-        wait_until_ready(store.url, START_TIMEOUT_S, still_alive=lambda: process.poll() is None)
-        yield store
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
+    yield make
+    for client in opened:
+        client.close()
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
-    with running(store_config(tmp_path_factory.mktemp("store"))) as store:
-        yield store
+def writer(new_client: Callable[..., Client]) -> Client:
+    return new_client()
 
 
 @pytest.fixture(scope="session")
-def writer(store: RunningStore) -> Iterator[Client]:
-    client = store.client()
-    yield client
-    client.close()
+def reader(new_client: Callable[..., Client]) -> Client:
+    return new_client(READER)
 
 
-@pytest.fixture()
+@pytest.fixture
 def table(writer: Client, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
     """Creates tables that live as long as the test; answers their names."""
     made: list[str] = []
 
     def create(columns: str = "a UInt64, b String", engine: str = "MergeTree ORDER BY a") -> str:
-        name = f"t_{abs(hash(request.node.nodeid)) % 10**9}_{len(made)}"
+        name = f"t_{request.node.name.split('[')[0]}_{len(made)}"
         writer.command(f"CREATE OR REPLACE TABLE {name} ({columns}) ENGINE = {engine}")
         made.append(name)
         return name

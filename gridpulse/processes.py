@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gridpulse import adapters
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
-from gridpulse.settings import DATABASE, READER_USER, WRITER_USER, Settings, split_list
+from gridpulse.settings import READER_USER, WRITER_USER, Settings, split_list
 from schemas.topics import DOMAIN_TOPICS
 from streams.flow import Cluster, FlowConfig, run_flow
 
@@ -30,7 +30,6 @@ def run_store(settings: Settings) -> None:
             data_dir=settings.data_dir / "store",
             port=settings.store_port,
             users={WRITER_USER: user(secrets.writer, False), READER_USER: user(secrets.reader, True)},
-            default_database=DATABASE,
         )
     )
 

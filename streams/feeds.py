@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,9 @@ from schemas.records import RawBatch, TopicPartition
 from schemas.topics import DOMAIN_TOPICS, SYSTEM_TOPICS
 from streams.log import EventLog
 from streams.merge import LanePosition, LaneReader
+
+Ends = Mapping[TopicPartition, int]
+"""Where a bounded feed ends: one past the last offset wanted, per partition."""
 
 
 class Feed(Protocol):
@@ -30,15 +33,25 @@ class Feed(Protocol):
         """From where a new feed goes on, right after what was returned last."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether a bounded feed has given all; an unbounded one never has."""
+        ...
+
     def close(self) -> None: ...
 
 
 class LaneFeed:
     """One lane, merged."""
 
-    def __init__(self, log: EventLog, partition: int, saved: bytes | None) -> None:
+    def __init__(self, log: EventLog, partition: int, saved: bytes | None, ends: Ends | None) -> None:
         position = LanePosition.from_bytes(saved) if saved is not None else None
-        self._reader = LaneReader(log, DOMAIN_TOPICS, partition, position)
+        drain_to = None if ends is None else {topic: ends[TopicPartition(topic, partition)] for topic in DOMAIN_TOPICS}
+        self._reader = LaneReader(log, DOMAIN_TOPICS, partition, position, drain_to=drain_to)
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.drained
 
     def poll(self, max_records: int) -> RawBatch | None:
         return self._reader.poll(max_records, 0.0)
@@ -53,13 +66,20 @@ class LaneFeed:
 class SystemFeed:
     """The system topics of one partition, each in its own order."""
 
-    def __init__(self, log: EventLog, partition: int, saved: bytes | None) -> None:
+    def __init__(self, log: EventLog, partition: int, saved: bytes | None, ends: Ends | None) -> None:
         earliest = log.earliest_offsets(SYSTEM_TOPICS)
         self._next = {topic: earliest[TopicPartition(topic, partition)] for topic in SYSTEM_TOPICS}
         if saved is not None:
             self._next.update(orjson.loads(saved))
         self._reader = log.reader({TopicPartition(topic, partition): offset for topic, offset in self._next.items()})
         self._ready: list[RawBatch] = []
+        self._ends = (
+            None if ends is None else {topic: ends[TopicPartition(topic, partition)] for topic in SYSTEM_TOPICS}
+        )
+
+    @property
+    def ended(self) -> bool:
+        return self._ends is not None and all(self._next[topic] >= end for topic, end in self._ends.items())
 
     def poll(self, max_records: int) -> RawBatch | None:
         if not self._ready:
@@ -74,8 +94,7 @@ class SystemFeed:
         return orjson.dumps(self._next)
 
     def close(self) -> None:
-        with contextlib.suppress(Exception):
-            self._reader.close()
+        self._reader.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +112,7 @@ class FeedName:
     def __str__(self) -> str:
         return f"{self.kind}/{self.partition:04d}"
 
-    def open(self, log: EventLog, saved: bytes | None) -> Feed:
-        """The feed, from the saved position or from the log's beginning."""
-        if self.kind == "lane":
-            return LaneFeed(log, self.partition, saved)
-        return SystemFeed(log, self.partition, saved)
+    def open(self, log: EventLog, saved: bytes | None, ends: Ends | None) -> Feed:
+        """The feed, from the saved position or the log's beginning, up to ``ends`` (None: for ever)."""
+        feed = LaneFeed if self.kind == "lane" else SystemFeed
+        return feed(log, self.partition, saved, ends)

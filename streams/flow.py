@@ -25,12 +25,13 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
-from schemas.codec import Dead, Decoded
 
 from detectors.contract import Emitted
+from schemas.codec import Dead, Decoded
 from schemas.columns import EventBatch
 from schemas.records import NewRecord, RawBatch
-from streams.feeds import FeedName
+from schemas.topics import ALL_TOPICS
+from streams.feeds import Ends, FeedName
 from streams.log import EventLog
 
 
@@ -81,7 +82,11 @@ class FlowPorts:
 
 @dataclass(frozen=True, slots=True)
 class FlowConfig:
-    """Which parts run, and the pace. ``linger_ms``: rows wait at most so long to be written together."""
+    """Which parts run, and the pace.
+
+    ``linger_ms``: rows wait at most so long to be written together. ``stop_at_end``: read up to where the log ends when
+    the flow starts, then stop; otherwise run for ever.
+    """
 
     name: str
     lanes: int
@@ -91,6 +96,7 @@ class FlowConfig:
     linger_ms: int = 200
     max_batch_records: int = 20_000
     snapshot_interval_s: float = 10.0
+    stop_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +124,15 @@ def progress_of(raw: RawBatch) -> tuple[Progress, ...]:
 
 
 class _FeedPartition(StatefulSourcePartition[_Item, bytes]):
-    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None) -> None:
+    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None, ends: Ends | None) -> None:
         self._name, self._config = name, config
-        self._feed = FeedName.parse(name).open(ports.log, saved)
+        self._feed = FeedName.parse(name).open(ports.log, saved, ends)
         self._idle = False
 
     def next_batch(self) -> Iterable[_Item]:
         raw = self._feed.poll(self._config.max_batch_records)
+        if raw is None and self._feed.ended:
+            raise StopIteration
         self._idle = raw is None or len(raw) < self._config.max_batch_records
         return [] if raw is None or not len(raw) else [_Item(self._name, raw)]
 
@@ -142,13 +150,14 @@ class _FeedPartition(StatefulSourcePartition[_Item, bytes]):
 class _LogSource(FixedPartitionedSource[_Item, bytes]):
     def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
         self._ports, self._config = ports, config
+        self._ends = ports.log.end_offsets(ALL_TOPICS) if config.stop_at_end else None
 
     def list_parts(self) -> list[str]:
         kinds = ["lane", "system"] if self._config.write else ["lane"]
         return [str(FeedName(kind, partition)) for kind in kinds for partition in range(self._config.lanes)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _FeedPartition:
-        return _FeedPartition(self._ports, self._config, for_part, resume_state)
+        return _FeedPartition(self._ports, self._config, for_part, resume_state, self._ends)
 
 
 class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):

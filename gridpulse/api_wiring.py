@@ -1,0 +1,33 @@
+"""Builds the API's ports from the settings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.dependencies import ApiDependencies
+from gridpulse import adapters
+from gridpulse.settings import Settings
+from projections.queries.clickhouse import ClickHouseQueries
+from streams.keys import LogKeyRing
+from streams.log import EventLog
+
+
+def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastAPI:
+    """The app over the real log and the real store."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(clock() / 1000.0, UTC)
+
+    return create_app(
+        ApiDependencies(
+            queries=ClickHouseQueries(adapters.clickhouse(settings, reader=settings.embedded_store)),
+            ingest=adapters.the_ingest(settings, log, clock),
+            keys=LogKeyRing(log),
+            log_state=log,
+            now=now,
+            site_timezone=settings.site_timezone,
+        )
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.dev_broker import DevBroker, DevBrokerError
 
@@ -129,3 +129,13 @@ def test_the_shared_broker_answers(kafka_broker: DevBroker) -> None:
     create_topic(kafka_broker, topic)
     append(kafka_broker, topic, [b"shared"])
     assert read(kafka_broker, topic, 1) == [b"shared"]
+
+
+def test_records_are_kept_however_old_their_time_is(kafka_broker: DevBroker) -> None:
+    topic = f"dev_broker_kept_{os.getpid()}"
+    create_topic(kafka_broker, topic)
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    settings = (
+        AdminClient({"bootstrap.servers": kafka_broker.bootstrap}).describe_configs([resource])[resource].result(20)
+    )
+    assert (settings["retention.ms"].value, settings["retention.bytes"].value) == ("-1", "-1")

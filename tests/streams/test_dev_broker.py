@@ -135,7 +135,6 @@ def test_records_are_kept_however_old_their_time_is(kafka_broker: DevBroker) -> 
     topic = f"dev_broker_kept_{os.getpid()}"
     create_topic(kafka_broker, topic)
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    settings = (
-        AdminClient({"bootstrap.servers": kafka_broker.bootstrap}).describe_configs([resource])[resource].result(20)
-    )
+    admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})  # must outlive the request
+    settings = admin.describe_configs([resource])[resource].result(20)
     assert (settings["retention.ms"].value, settings["retention.bytes"].value) == ("-1", "-1")

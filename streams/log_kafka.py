@@ -17,16 +17,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
-import confluent_kafka as kafka
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from schemas.records import NewRecord, RawBatch, TopicPartition
+from streams.kafka_admin import KafkaAdmin
 from streams.kafka_errors import BrokerNotes
 from streams.kafka_producer import Delivery, DurableProducer
 from streams.kafka_reader import KafkaReader
-from streams.kafka_settings import TOPIC_SETTINGS, common_config, require_allowed
-from streams.log import LogConfigError, LogUnavailableError
+from streams.kafka_settings import require_allowed
+from streams.log import LogUnavailableError
 from streams.log_checks import check_offset, check_partition, check_partition_count, check_records, no_such_topic
 
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -63,11 +62,7 @@ class KafkaLog:
         self._bootstrap, self._clock, self._replication_factor = bootstrap, clock, replication_factor
         self._request_timeout_s, self._delivery_timeout_s = request_timeout_s, delivery_timeout_s
         self._outage_limit_s = outage_limit_s
-        self._notes = BrokerNotes(bootstrap)
-        try:
-            self._admin = AdminClient(common_config(self._notes, self._client_config))
-        except KafkaException as error:
-            raise LogConfigError(f"a Kafka option is wrong: {error.args[0].str()}") from error
+        self._admin = KafkaAdmin(bootstrap, self._client_config, request_timeout_s)
         self._partitions: dict[str, int] = {}
         self._order_lock = threading.Lock()  # held while records are stamped and handed over, not while they travel
         self._last_ms: dict[tuple[str, int], int] = {}
@@ -82,31 +77,16 @@ class KafkaLog:
     def create_topics(self, topics: Sequence[str], partitions: int) -> None:
         if partitions < 1:
             raise ValueError(f"a topic has at least one partition, not {partitions}")
-        existing = self._list_topics()
+        existing = self._admin.topics()
         for topic in topics:
             if topic in existing:
                 check_partition_count(topic, existing[topic], partitions)
-        config = dict(TOPIC_SETTINGS)
-        if self._replication_factor >= 3:
-            config["min.insync.replicas"] = "2"
-        new = [
-            NewTopic(topic, partitions, replication_factor=self._replication_factor, config=config)
-            for topic in dict.fromkeys(topics)
-            if topic not in existing
-        ]
-        if not new:
-            return
-        futures = self._admin.create_topics(new, request_timeout=self._request_timeout_s)
-        for topic, future in futures.items():
-            try:
-                future.result()
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
-                    raise self._failure(error, f"creating topic {topic}") from error
+        missing = [topic for topic in dict.fromkeys(topics) if topic not in existing]
+        self._admin.create(missing, partitions, self._replication_factor)
 
     def partitions(self, topic: str) -> int:
         if topic not in self._partitions:
-            self._partitions.update(self._list_topics())
+            self._partitions.update(self._admin.topics())
         if topic not in self._partitions:
             raise no_such_topic(topic)
         return self._partitions[topic]
@@ -120,14 +100,14 @@ class KafkaLog:
         return delivery.wait()
 
     def end_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        return {where: found.offset for where, found in self._list_offsets(topics, OffsetSpec.latest()).items()}
+        return {where: found.offset for where, found in self._offsets(topics, OffsetSpec.latest()).items()}
 
     def earliest_offsets(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        return {where: found.offset for where, found in self._list_offsets(topics, OffsetSpec.earliest()).items()}
+        return {where: found.offset for where, found in self._offsets(topics, OffsetSpec.earliest()).items()}
 
     def last_recorded_time_ms(self, topics: Sequence[str]) -> dict[TopicPartition, int | None]:
         # The largest timestamp is what the last record has as its recorded time: readers take the running maximum.
-        found = self._list_offsets(topics, OffsetSpec.max_timestamp())
+        found = self._offsets(topics, OffsetSpec.max_timestamp())
         return {where: info.timestamp if info.timestamp >= 0 else None for where, info in found.items()}
 
     def read(self, where: TopicPartition, offset: int, max_records: int) -> RawBatch:
@@ -200,42 +180,13 @@ class KafkaLog:
                 return batches[0]
             waited_s += _READ_STEP_S
         if reader.next_offsets()[where] < end:
-            raise self._notes.unavailable(f"reading {where}", f"no answer within {self._request_timeout_s:.0f} s")
+            raise self._admin.unavailable(f"reading {where}")
         return None
 
     def _ends(self, where: TopicPartition) -> tuple[int, int]:
-        earliest = self._list_offsets([where.topic], OffsetSpec.earliest(), where.partition)
-        return earliest[where].offset, self._list_offsets([where.topic], OffsetSpec.latest(), where.partition)[
-            where
-        ].offset
+        earliest, latest = (self._admin.offsets([where], spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+        return earliest[where].offset, latest[where].offset
 
-    def _list_offsets(
-        self, topics: Sequence[str], spec: OffsetSpec, only: int | None = None
-    ) -> dict[TopicPartition, Any]:
-        """One request for all; offset and timestamp per partition."""
-        wanted = {
-            kafka.TopicPartition(topic, partition): spec
-            for topic in topics
-            for partition in (range(self.partitions(topic)) if only is None else (only,))
-        }
-        if not wanted:
-            return {}
-        try:
-            futures = self._admin.list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._request_timeout_s
-            )
-            return {TopicPartition(at.topic, at.partition): future.result() for at, future in futures.items()}
-        except KafkaException as error:
-            raise self._failure(error, "asking for offsets") from error
-
-    def _list_topics(self) -> dict[str, int]:
-        """All topics with their number of partitions. Asking for one by name could create it."""
-        try:
-            metadata = self._admin.list_topics(timeout=self._request_timeout_s)
-        except KafkaException as error:
-            raise self._failure(error, "asking for its topics") from error
-        return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
-
-    def _failure(self, error: KafkaException, doing: str) -> Exception:
-        self._admin.poll(0)  # lets librdkafka tell the reason
-        return self._notes.log_error(error, doing)
+    def _offsets(self, topics: Sequence[str], spec: OffsetSpec) -> dict[TopicPartition, Any]:
+        wanted = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions(topic))]
+        return self._admin.offsets(wanted, spec)

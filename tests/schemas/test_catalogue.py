@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from schemas.base import EventType
 from schemas.catalogue import BY_NAME, EVENT_TYPES
 from schemas.compile import compile_model, data_schema
 from schemas.families.readings import QUANTITIES
@@ -15,10 +16,7 @@ from schemas.topics import DOMAIN_FAMILIES, SYSTEM_FAMILIES, murmur2, partition_
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.name)
-def test_types_are_declared_consistently(event_type: object) -> None:
-    from schemas.base import EventType
-
-    assert isinstance(event_type, EventType)
+def test_types_are_declared_consistently(event_type: EventType) -> None:
     assert event_type.family in DOMAIN_FAMILIES + SYSTEM_FAMILIES
     assert re.fullmatch(rf"cn\.gridpulse\.{event_type.family}\.[a-z_]+", event_type.name)
     assert [model.version for model in event_type.models] == list(range(1, event_type.version + 1))

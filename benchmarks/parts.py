@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow.json
-from detectors.lane import DetectorParams, build_lane
-from streams.clocks import wall_clock
-from streams.log_url import open_log
 
-from replay.simulator import Simulator
-from replay.simulator.config import DistrictConfig
+from detectors.lane import DetectorParams, build_lane
+from replay.simulator import DistrictConfig, Simulator
 from schemas.codec import Decoder
 from schemas.records import NewRecord, RawBatch, TopicPartition
 from schemas.strict import Limits
 from schemas.topics import DOMAIN_TOPICS
+from streams.clocks import wall_clock
 from streams.log import EventLog
+from streams.log_url import open_log
 
 BATCH_RECORDS = 10_000
 
@@ -32,7 +31,7 @@ def district_records(events: int) -> list[NewRecord]:
     config = DistrictConfig(bad_ratio=0.0)
     simulator = Simulator(config, 1)
     records = simulator.registry_events()
-    for piece in simulator.slices(config.start_ms, None, 1_800_000):
+    for piece in simulator.slices(config.start_ms, config.start_ms + 3650 * 86_400_000, 1_800_000):
         records.extend(piece.records)
         if len(records) >= events:
             break
@@ -76,9 +75,9 @@ def decode(events: int) -> dict[str, Any]:
     }
 
 
-def _bare_parse(values: list[bytes]) -> None:
+def _bare_parse(values: list[bytes]) -> object:
     options = pyarrow.json.ReadOptions(use_threads=False, block_size=1 << 26)
-    pyarrow.json.read_json(io.BytesIO(b"\n".join(values)), read_options=options)
+    return pyarrow.json.read_json(io.BytesIO(b"\n".join(values)), read_options=options)
 
 
 def detect(events: int) -> dict[str, Any]:

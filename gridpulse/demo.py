@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from replay.simulator.score import score
 from rich.console import Console
 from rich.live import Live
 
@@ -30,6 +29,7 @@ from gridpulse.processes import stop_on_signal
 from gridpulse.settings import Settings, load_settings
 from gridpulse.up import start_all
 from replay.simulator.config import DistrictConfig
+from replay.simulator.score import score
 from streams.supervise import Supervisor
 
 DRAIN_TIMEOUT_S = 60.0
@@ -172,7 +172,7 @@ def _result(feeder: Feeder, watcher: Watcher, supervisor: Supervisor) -> dict[st
             "p50": _rounded(watcher.meter.percentile_ms(0.50)),
             "p99": _rounded(watcher.meter.percentile_ms(0.99)),
         },
-        "alerts": score(labels, alerts, until_ms=feeder.now_ms),
+        "alerts": score(labels, alerts, until_ms=feeder.now_ms, from_ms=feeder.first_ms),
         "alerts_by_kind": watcher.alert_counts,
         "dead_letters": watcher.dead_letters,
         "bad_events_sent": feeder.bad_events,

@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from gridpulse.latency import LatencyMeter
-from replay.simulator import Simulator
-from replay.simulator.config import DistrictConfig
+from replay.simulator import DistrictConfig, Simulator
 from schemas.records import NewRecord, TopicPartition
 from schemas.topics import DOMAIN_TOPICS
 from streams.log import EventLog
@@ -16,6 +15,7 @@ from streams.log import EventLog
 TARGET_SLICES_PER_S = 20.0
 EVENTS_PER_DAY = 50_000.0  # of the default district; only sets how long a slice is
 MAX_SLICE_MS = 1_800_000
+TEN_YEARS_MS = 3650 * 86_400_000
 TICK_TYPE = b"control.tick"
 
 
@@ -73,7 +73,7 @@ class Feeder:
         if self.now_ms <= self.district.start_ms:
             self._append(self.simulator.registry_events())
         slice_ms = int(min(MAX_SLICE_MS, 86_400_000 * self.rate / EVENTS_PER_DAY / TARGET_SLICES_PER_S))
-        for piece in self.simulator.slices(self.now_ms, None, max(slice_ms, 1000)):
+        for piece in self.simulator.slices(self.now_ms, self.now_ms + TEN_YEARS_MS, max(slice_ms, 1000)):
             self._pace()
             if self._stop.is_set():
                 return

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from gridpulse.latency import LatencyMeter
 from projections.client import Client
+from replay.simulator import ScoredAlert
 from schemas.records import TopicPartition
 from schemas.topics import SYSTEM_TOPICS
 from streams.log import EventLog
 
 _PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 _ALERTS = """
-SELECT alert, detector, rule, subject, opened_time_ms, updated_time_ms, resolved_time_ms
+SELECT detector, rule, subject, opened_time_ms, resolved_time_ms
 FROM alerts WHERE opened_time_ms >= {from_ms:Int64} ORDER BY opened_time_ms, alert
 """
 _COUNTS = "SELECT detector, count(), countIf(resolved_time_ms IS NULL) FROM alerts GROUP BY detector ORDER BY detector"
@@ -58,6 +58,6 @@ class Watcher:
             last = ends
             time.sleep(0.1)
 
-    def alerts(self, from_ms: int) -> list[dict[str, Any]]:
-        """All alerts opened since, as rows by name."""
-        return self.client.query(_ALERTS, {"from_ms": from_ms}).dicts()
+    def alerts(self, from_ms: int) -> list[ScoredAlert]:
+        """All alerts opened since."""
+        return [ScoredAlert(**row) for row in self.client.query(_ALERTS, {"from_ms": from_ms}).dicts()]

@@ -57,10 +57,9 @@ def _log(settings: Settings) -> Check:
 
 def _clickhouse(settings: Settings) -> Check:
     try:
-        client = adapters.clickhouse(settings)
+        with adapters.clickhouse(settings) as client:
+            version = str(client.query("SELECT version()").rows[0][0])
         pending = adapters.migrate_database(settings, dry_run=True)
-        version = client.server_version
-        client.close()
     except (StoreUnavailableError, StoreError) as error:
         hint = "; start it with `gridpulse up` or `gridpulse run store`" if settings.embedded_store else ""
         return Check("clickhouse", False, f"{error}{hint}")

@@ -37,9 +37,9 @@ def run_store(settings: Settings) -> None:
 def run_api(settings: Settings) -> None:
     """Query API and ingest; writes ticks to idle partitions when ``ticker`` is on."""
     import uvicorn
-    from streams.ticker import Ticker
 
     from gridpulse.api_wiring import build_api
+    from streams.ticker import Ticker
 
     require_free_port(settings.api_host, settings.api_port, "GRIDPULSE_API_PORT")
     with adapters.the_log(settings) as log:
@@ -86,9 +86,8 @@ def run_rollup(settings: Settings) -> None:
 
 def run_bridge(settings: Settings) -> None:
     """Takes events from vendors' Kafka topics."""
-    from streams.log_url import kafka_client
-
     from streams.bridge import Bridge
+    from streams.log_url import kafka_client
 
     topics = split_list(settings.bridge_topics)
     if not topics or not settings.is_kafka:

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from replay.simulator.files import write_ndjson
 
 from gridpulse import adapters
 from gridpulse.settings import Settings
-from replay.simulator import Simulator
-from replay.simulator.config import DistrictConfig
+from replay.simulator import DistrictConfig, Simulator, write_labels, write_ndjson
 
 SLICE_MS = 600_000
 
@@ -21,8 +19,12 @@ def simulate_to_file(
     path: Path, config: DistrictConfig, until_ms: int, progress: Callable[[int], None]
 ) -> dict[str, Any]:
     """NDJSON in recorded order, and the truth beside it."""
-    written = write_ndjson(path, config, config.start_ms, until_ms, progress)
-    return {"file": str(path), **written}
+    simulator, truth = Simulator(config), path.with_suffix(".labels.json")
+    events = write_ndjson(
+        path, simulator, from_ms=config.start_ms, until_ms=until_ms, progress=lambda _events, now_ms: progress(now_ms)
+    )
+    labels = write_labels(truth, simulator, from_ms=config.start_ms, until_ms=until_ms)
+    return {"file": str(path), "events": events, "truth": str(truth), "labels": labels}
 
 
 def simulate_into_log(

@@ -35,7 +35,7 @@ def simulate(
 ) -> None:
     with sentences():
         from gridpulse.simulating import simulate_into_log, simulate_to_file
-        from replay.simulator.config import DistrictConfig
+        from replay.simulator import DistrictConfig
 
         config = DistrictConfig(seed=seed, size=size)
         until_ms = config.start_ms + int(days * DAY_MS)
@@ -81,7 +81,7 @@ def sql(
         text = query if query is not None else sys.stdin.read()
         if not text.strip():
             raise StartError("no SQL given: write it as an argument or on standard input")
-        client = adapters.clickhouse(load_settings({"data_dir": data_dir}), reader=True)
-        answer = client.raw_query(text, fmt="JSONEachRow" if json else "PrettyCompactMonoBlock")
+        with adapters.clickhouse(load_settings({"data_dir": data_dir}), reader=True) as client:
+            answer = client.query_bytes(text, "JSONEachRow" if json else "PrettyCompactMonoBlock")
         sys.stdout.buffer.write(answer)
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """What is usual for one person: hours out of home, length of absences, gaps between signs of life, places.
 
 Everything forgets: hours by fading (a day-old hour counts 0.97 of today's), lengths by keeping the latest few, places
-by keeping those seen last. An outing that was flagged teaches a fifth; a flagged length is learned as the length that
+by keeping those seen last. An outing that was flagged teaches a twentieth; a flagged length is learned as the length that
 was allowed. Hours and days are local and come from event times; lengths are minutes. Size: about 1.5 kB, at most 4.
 The 0.95 quantile of so few lengths is an order statistic; ``river.stats.RollingQuantile`` gives the same (a test
 compares), at 400 bytes for each of the 16 rings.
@@ -32,7 +32,7 @@ class HabitParams:
     other_days_weight: float = 0.5  # weekdays tell about weekends, and the other way round
     prior_out: float = 0.2  # days, added to days out
     prior_all: float = 0.4  # days, added to all days
-    flagged_weight: float = 0.2
+    flagged_weight: float = 0.05
     max_skip_h: int = 168  # after a longer silence the hours between are not learned
     absences_kept: int = 12  # for each quarter of the day
     min_absences: int = 5
@@ -51,8 +51,8 @@ class HabitParams:
     known_visits: int = 2
     place_forgotten_days: float = 90.0
     visit_apart_min: float = 120.0
-    novelty_days: float = 14.0  # time constant
-    novelty_limit: float = 3.0  # new places within about that time, from which new places are this person's habit
+    new_place_limit: float = 0.05  # chance of a new place from which new places are this person's habit
+    new_place_limit_frail: float = 0.15
 
 
 class Ring:
@@ -98,7 +98,7 @@ def quantile(values: Iterable[int], share: float) -> float:
 class Habit:
     """One person's habits. Times of day are given as local hours since 1970 (see :mod:`detectors.local_time`)."""
 
-    __slots__ = ("_absences", "_all", "_day_gaps", "_day_max", "_day_of", "_hour", "_novelty", "_novelty_ms", "_out",
+    __slots__ = ("_absences", "_all", "_day_gaps", "_day_max", "_day_of", "_hour", "_out",
                  "_out_weight", "places", "signs")  # fmt: skip
 
     def __init__(self) -> None:
@@ -110,9 +110,7 @@ class Habit:
         self._day_gaps = [Ring() for _ in range(_BLOCKS)]  # each day's longest
         self._day_of = array("H", [_NO_DAY] * _BLOCKS)  # local day modulo 65535
         self._day_max = array("H", bytes(2 * _BLOCKS))
-        self.places: dict[str, tuple[int, int]] = {}  # place -> visits, event time last seen
-        self._novelty = 0.0
-        self._novelty_ms = 0
+        self.places: dict[str, tuple[int, int, bool]] = {}  # visits, event time last seen, known
         self.signs = 0  # signs of life at home
 
     # -- hours out of home -------------------------------------------------------------------------------------------
@@ -190,39 +188,43 @@ class Habit:
         """
         if self.signs < params.min_signs_per_day * days:
             return None
-        values = self._day_gaps[start_hour_index % 24 // 2].values
-        if len(values) < params.min_gap_days:  # seldom begun at this hour: allow what any hour allows
+        block = start_hour_index % 24 // 2
+        usual = -1.0
+        for near in (block - 1, block, (block + 1) % _BLOCKS):  # an evening's last sign comes a little early or late
+            values = self._day_gaps[near].values
+            if len(values) >= params.min_gap_days:
+                usual = max(usual, quantile(values, params.gap_quantile))
+        if usual < 0.0:  # seldom begun at this hour: allow what any hour allows
             values = array("H", [value for ring in self._day_gaps for value in ring.values])
-        if len(values) < params.min_gap_days:
-            return None
-        usual = quantile(values, params.gap_quantile)
+            if len(values) < params.min_gap_days:
+                return None
+            usual = quantile(values, params.gap_quantile)
         return usual, max(params.gap_factor * usual + params.gap_margin_min, params.gap_least_min)
 
     # -- places ------------------------------------------------------------------------------------------------------
     def visit(
-        self, place: str, event_ms: int, learning: bool, early: bool, params: HabitParams
+        self, place: str, event_ms: int, learning: bool, frail: bool, params: HabitParams
     ) -> tuple[int, bool]:  # fmt: skip
         """Count a visit; (visits before it, whether it is worth saying).
 
-        ``early``: the first days, in which every place is new, do not make new places a habit.
+        The chance that a visit leads to a new place is estimated as Good and Turing did: places visited just once,
+        by all visits (Good, Biometrika 1953). For whom it is large, a new place is nothing unusual.
         """
-        visits, last_ms = self.places.pop(place, (0, 0))
+        visits, last_ms, known = self.places.pop(place, (0, 0, False))
         if event_ms - last_ms > params.place_forgotten_days * DAY_MS:
-            visits = 0
+            visits, known = 0, False
         new_visit = visits == 0 or event_ms - last_ms >= params.visit_apart_min * MINUTE_MS
-        if visits == 0 and not early:
-            self._novel(event_ms, params)
-        counted = visits + 1 if new_visit else visits
-        self.places[place] = (max(counted, params.known_visits) if learning else counted, max(event_ms, last_ms))
+        unknown = new_visit and not learning and not known
+        if unknown:
+            limit = params.new_place_limit_frail if frail else params.new_place_limit
+            counts = [count for count, _, _ in self.places.values()]
+            unknown = counts.count(1) < limit * max(sum(counts), 1)
+        visits_now = visits + 1 if new_visit else visits
+        known = known or learning or visits_now >= params.known_visits
+        self.places[place] = (visits_now, max(event_ms, last_ms), known)
         if len(self.places) > params.places_kept:
             del self.places[next(iter(self.places))]  # seen longest ago
-        unknown = new_visit and not learning and visits < params.known_visits
-        return visits, unknown and self._novelty <= params.novelty_limit
-
-    def _novel(self, event_ms: int, params: HabitParams) -> None:
-        days = max(event_ms - self._novelty_ms, 0) / DAY_MS
-        self._novelty = self._novelty * 2.0 ** (-days / params.novelty_days * 1.4427) + 1.0
-        self._novelty_ms = event_ms
+        return visits, unknown
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
     def saved(self) -> tuple[Any, ...]:
@@ -230,16 +232,15 @@ class Habit:
         return (
             self._out.tobytes(), self._all.tobytes(), self._hour, self._out_weight,
             [ring.saved() for ring in self._absences], [ring.saved() for ring in self._day_gaps],
-            self._day_of.tobytes(), self._day_max.tobytes(), self.places.copy(), self._novelty, self._novelty_ms,
-            self.signs,
+            self._day_of.tobytes(), self._day_max.tobytes(), self.places.copy(), self.signs,
         )  # fmt: skip
 
     @staticmethod
     def of(saved: tuple[Any, ...]) -> Habit:
         """From :meth:`saved`."""
         habit = Habit()
-        (out, all_days, habit._hour, habit._out_weight, absences, gaps, day_of, day_max, habit.places, habit._novelty,
-         habit._novelty_ms, habit.signs) = saved  # fmt: skip
+        (out, all_days, habit._hour, habit._out_weight, absences, gaps, day_of, day_max, habit.places,
+         habit.signs) = saved  # fmt: skip
         habit._out, habit._all = array("f", out), array("f", all_days)
         habit._absences = [Ring.of(ring) for ring in absences]
         habit._day_gaps = [Ring.of(ring) for ring in gaps]

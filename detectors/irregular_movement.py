@@ -11,10 +11,11 @@ Learning takes 7 days and 60 observations of the person; nothing is flagged befo
 ``absent_too_long`` out longer than 1.5 x the 0.95 quantile of past absences (begun in that quarter of the day, from 5
                     of them on, else of all) + 45 min, at least 3 h. Over when home again.
 ``no_sign_of_life`` at home without activity longer than 1.3 x the 0.95 quantile of past days' longest gaps (begun in
-                    those two hours of the day) + 45 min, at least 2 h; only with 5 signs a day or more. Over with the
-                    next sign.
+                    those two hours of the day or the two before or after) + 45 min, at least 2 h; only with 5 signs
+                    a day or more. Over with the next sign.
 ``unknown_place``   seen (confidence 0.5 or more) at a place not visited while learning, nor on two occasions since
-                    (2 h apart), nor within 90 days; not for a person who keeps going to new places.
+                    (2 h apart), nor within 90 days; not for a person who keeps going to new places: fewer than 5% of
+                    visits (15% with dementia, mental illness, or a child) were to places visited just once.
 
 Guarantees: outputs depend on the log alone. Hours, lengths and order within a person come from event time; timers
 from log time. An observation more than 5 min older than the person's latest is not used; an event that comes again is
@@ -225,8 +226,7 @@ class IrregularMovement:
         else:
             self._out_of_home(name, person, event_ms, now_ms, position, learned, place)
             if place is not None:
-                early = known_for_ms < params.learn_days * DAY_MS / 2
-                self._visit(name, person, place, event_ms, now_ms, position, learned, early)
+                self._visit(name, person, place, event_ms, now_ms, position, learned)
 
     def _live_through(self, person: _Person, event_ms: int) -> None:
         weight = None
@@ -302,13 +302,12 @@ class IrregularMovement:
 
     def _visit(
         self, name: str, person: _Person, place: str, event_ms: int, now_ms: int, position: int, learned: bool,
-        early: bool,
     ) -> None:  # fmt: skip
         habit, params = person.habit, self.params.habit
-        visits, unknown = habit.visit(place, event_ms, not learned, early, params)
+        visits, unknown = habit.visit(place, event_ms, not learned, person.category in _FRAIL, params)
         if not unknown:
             return
-        known = sum(count >= params.known_visits for count, _ in habit.places.values())
+        known = sum(is_known for _, _, is_known in habit.places.values())
         words = text.unknown_place(self._clock, name, place, event_ms, visits, known)
         self._say(
             name, person, "unknown_place", True, "warning" if person.category in _FRAIL else "info", words,

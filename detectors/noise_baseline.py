@@ -23,7 +23,7 @@ class BaselineParams:
     fading_factor: float = 0.05  # per window: 20 windows, about two days of an hour
     clip_db: float = 6.0
     unusual_weight: float = 0.1  # of the fading factor, while something unusual goes on
-    min_days: int = 2  # different days with data in that hour
+    min_days: int = 2  # earlier days with data in that hour
     min_sigma_db: float = 1.5
     sigmas: float = 3.5
     min_excess_db: float = 6.0
@@ -105,7 +105,8 @@ class NoiseBaseline:
         other = (own + 24) % _BINS
         sigma = max(self._var_db2[hour] ** 0.5, params.min_sigma_db)
         excess = max(params.min_excess_db, params.sigmas * sigma)
-        if self._days[own] >= params.min_days:
+        today = self._last_day[hour] == day % 65_536  # what is being judged does not vouch for itself
+        if self._days[own] - today >= params.min_days:
             return Usual(self._mean_db[own], excess)
         if self._days[other] < params.min_days:
             return None

@@ -103,7 +103,7 @@ class StoreApp:
             )
             if spool is None and head.complete:
                 headers["X-ClickHouse-Summary"] = json.dumps(summary(run.counts))
-                body = pack.compress(head.data) + pack.finish() if pack else head.data
+                body = await lane.call(lambda: pack.compress(head.data) + pack.finish()) if pack else head.data
                 return Response(body, headers=headers)
             if head.complete:
                 headers["X-ClickHouse-Summary"] = json.dumps(summary(run.counts))
@@ -125,7 +125,7 @@ class StoreApp:
         async with later:
             try:
                 async for chunk in chunks:
-                    packed = pack.compress(chunk) if pack else chunk
+                    packed = await asyncio.to_thread(pack.compress, chunk) if pack else chunk
                     if packed:
                         yield packed
                 if pack:

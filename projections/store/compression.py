@@ -13,7 +13,7 @@ from typing import Protocol
 import lz4.frame
 import zstandard
 
-from projections.store.errors import StoreError, bad_argument
+from projections.store.errors import StoreError
 
 _STEP = 1 << 20
 ENCODINGS = ("zstd", "lz4", "gzip", "deflate")
@@ -146,8 +146,3 @@ _DECODERS: dict[str, Callable[[bytes, int], Iterator[bytes]]] = {
     "zstd": _unzstd,
     "lz4": _unlz4,
 }
-
-
-def check_encoding_known(encoding: str) -> None:
-    if encoding not in ("", "identity") and encoding not in _DECODERS:
-        raise bad_argument(f"Unknown Content-Encoding {encoding}.")

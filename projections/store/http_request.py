@@ -6,6 +6,7 @@ joined by a line break; every parameter that is not reserved is a setting; files
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,9 +85,11 @@ async def read_request(request: Request, max_body_bytes: int) -> QueryRequest:
         fields, files = await _form(request, max_body_bytes)
     else:
         body = await _body(request, max_body_bytes)
-        body = decompress(headers.get("content-encoding", "").strip().lower(), body, max_body_bytes)
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            body = await asyncio.to_thread(decompress, encoding, body, max_body_bytes)
         if _flag(url_params, "decompress") and body:
-            body = decompress_blocks(body, max_body_bytes)
+            body = await asyncio.to_thread(decompress_blocks, body, max_body_bytes)
     params = {**fields, **url_params}
     external = _external_tables(files, params)
     return _query_request(request, headers, params, fields, body, external)

@@ -53,6 +53,7 @@ _HEREDOC = re.compile(r"\$\w*\$")
 _LINE_COMMENT = re.compile(r"(?:--|//|#[ !])[^\n]*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _PUNCT = ("<=>", "::", "->", "||", "==", "!=", "<>", "<=", ">=")
+_SINGLE = frozenset("(),;[]{}*+%?")  # never the beginning of anything longer
 _CURLY = {"\xe2\x80\x9c": ("\xe2\x80\x9d", Kind.QUOTED), "\xe2\x80\x98": ("\xe2\x80\x99", Kind.STRING)}
 _QUOTES = {"'": Kind.STRING, '"': Kind.QUOTED, "`": Kind.QUOTED}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "e": "\x1b"}
@@ -65,10 +66,11 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
     """
     position = start
     while position < len(text):
-        space = _SPACE.match(text, position)
-        if space:
-            position = space.end()
-            continue
+        if text[position] <= " " or text[position] > "\x7f":
+            space = _SPACE.match(text, position)
+            if space:
+                position = space.end()
+                continue
         kind, end = _next(text, position)
         yield Token(kind, text[position:end], position, end)
         position = end
@@ -76,6 +78,11 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
 
 def _next(text: str, at: int) -> tuple[Kind, int]:
     char = text[at]
+    if char in _SINGLE:
+        return Kind.PUNCT, at + 1
+    if char.isascii() and (char.isalpha() or char == "_"):
+        word = _WORD.match(text, at)
+        return Kind.WORD, word.end() if word else at + 1
     if char in _QUOTES:
         return _QUOTES[char], _closing_quote(text, at, char)
     line = _LINE_COMMENT.match(text, at)

@@ -47,6 +47,14 @@ _READER_SETTINGS = re.compile(
 )
 
 
+_SUSPECT_VALUES = re.compile(
+    rb"\\x|(?i:"
+    + b"|".join(sorted(name.encode() for name in FOREIGN_FUNCTIONS | FOREIGN_TABLE_FUNCTIONS))
+    + rb")[`\"\s/(]"
+)
+"""What makes the expressions in VALUES worth reading: most data is not, and may be large."""
+
+
 @lru_cache(maxsize=1)
 def reviewed_functions() -> frozenset[str]:
     """Lower-case names of the engine's functions that were read one by one and touch nothing but their arguments."""
@@ -57,7 +65,7 @@ def reviewed_functions() -> frozenset[str]:
 def vet_for_everyone(statement: Statement) -> None:
     """:raises StoreError: ACCESS_DENIED for whatever would leave the database."""
     _refuse_foreign(statement.words)
-    if statement.format_name == "Values" and statement.shape is Shape.INSERT_DATA and len(statement.data) < 1 << 20:
+    if statement.format_name == "Values" and _SUSPECT_VALUES.search(statement.data):
         data = statement.data.decode("latin-1")
         _refuse_foreign([token for token in tokens(data) if token.kind is not Kind.COMMENT])
     if statement.verb in ("BACKUP", "RESTORE", "ATTACH") and any(word.kind is Kind.STRING for word in statement.words):

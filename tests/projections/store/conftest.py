@@ -31,7 +31,9 @@ def new_config() -> Callable[..., StoreConfig]:
             WRITER[0]: StoreUser(password_hash(WRITER[1])),
             READER[0]: StoreUser(password_hash(READER[1]), readonly=True, settings={"max_execution_time": "30"}),
         }
-        return StoreConfig(**{"data_dir": data_dir, "port": port, "users": users, **changes})
+        return StoreConfig(
+            **{"max_body_bytes": 64 << 20, "data_dir": data_dir, "port": port, "users": users, **changes}
+        )
 
     return make
 

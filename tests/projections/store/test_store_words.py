@@ -113,4 +113,4 @@ def test_a_semicolon_in_text_or_at_the_end_is_fine() -> None:
 def test_query_text_has_a_limit_but_data_has_none() -> None:
     assert read_statement(b"INSERT INTO t FORMAT CSV\n" + b"1\n" * 300_000).data == b"1\n" * 300_000
     with pytest.raises(StoreError):
-        read_statement(b"SELECT " + b"1," * 200_000 + b"1")
+        read_statement(b"SELECT " + b"'" + b"x" * 300_000 + b"', 1")

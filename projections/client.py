@@ -142,7 +142,8 @@ class Client:
 
     def query_bytes(self, sql: str, output_format: str) -> bytes:
         """The answer in one of ClickHouse's own formats, to be passed on as it is. :raises StoreError:"""
-        return self._guarded(lambda: self._driver.raw_query(sql, fmt=output_format))
+        answer: bytes = self._guarded(lambda: self._driver.raw_query(sql, fmt=output_format))
+        return answer
 
     def command(
         self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None

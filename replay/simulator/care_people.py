@@ -71,7 +71,8 @@ def _habits(rng: np.random.Generator, category: str, places: list[str]) -> tuple
     known = [places[i] for i in rng.permutation(len(places))[:5]]
 
     def outing(depart_h: float, stay_h: float, weekdays: frozenset[int], first: int) -> Habit:
-        routes = ((known[first],), (known[first], known[first + 1]))
+        route = (known[first % len(known)], known[(first + 1) % len(known)])
+        routes = (route[:1], route)
         return Habit(depart_h, float(rng.uniform(0.1, 0.3)), stay_h, weekdays, routes, float(rng.uniform(0.02, 0.08)))
 
     if category == "child":

@@ -88,7 +88,7 @@ def _bookings(day: Day, sites: list[Site], senders: list[int]) -> Block:
         due = day.number + ahead
         rng = generator(day.world.config.seed, "bookings", due)
         due_start = day.start_ms + ahead * 24 * HOUR_MS
-        for site, sender in zip(sites, senders, strict=True):
+        for place, (site, sender) in enumerate(zip(sites, senders, strict=True)):
             for nth in range(int(rng.poisson(7))):
                 made_before, hour, lot = rng.integers(0, 4), rng.uniform(9, 19), rng.random()
                 made_hour = rng.uniform(8, 22)
@@ -96,7 +96,7 @@ def _bookings(day: Day, sites: list[Site], senders: list[int]) -> Block:
                 due_ms = due_start + int(hour * HOUR_MS)
                 made_ms = min(due_start - int(made_before) * 24 * HOUR_MS + int(made_hour * HOUR_MS), due_ms - HOUR_MS)
                 base = f'"venue":"{site.name}","booking":"bk-{site.name}-{due}-{nth}","step":"%s","service":"{course}"'
-                serial = (due % 100_000) * 1_000_000 + (sender % 1000) * 1000 + nth * 10
+                serial = due * 10_000_000 + place * 1000 + nth * 10
                 rows.add(sender, made_ms, base % "made", serial)
                 last = "cancelled" if lot < 0.1 else "no_show" if lot < 0.2 else "attended"
                 cancelled_ms = max(made_ms + MINUTE_MS, due_ms - 3 * HOUR_MS)

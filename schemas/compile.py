@@ -202,9 +202,7 @@ _COMPILERS: dict[str, Callable[[Any], tuple[Check, ...]]] = {
 
 # -- rules over several columns, one for each model that has a validator of its own ------------------------------------
 
-_UNITS = sorted({unit for unit, _, _ in QUANTITIES.values()})
-_QUANTITY_SET = pa.array(list(QUANTITIES), type=pa.string())
-_UNIT_SET = pa.array(_UNITS, type=pa.string())
+_UNITS = tuple(sorted({unit for unit, _, _ in QUANTITIES.values()}))
 _UNIT_OF = np.array([_UNITS.index(unit) for unit, _, _ in QUANTITIES.values()], dtype=np.int64)
 _LOWEST_OF = np.array([lowest for _, lowest, _ in QUANTITIES.values()], dtype=np.float64)
 _HIGHEST_OF = np.array([highest for _, _, highest in QUANTITIES.values()], dtype=np.float64)
@@ -212,18 +210,24 @@ _HIGHEST_OF = np.array([highest for _, _, highest in QUANTITIES.values()], dtype
 
 def _in_unit_and_range(columns: Mapping[str, pa.Array]) -> BoolArray:
     """:class:`Measured`'s validator: the unit is the quantity's, the value possible for it."""
-    quantity = _index(columns["quantity"], _QUANTITY_SET)
-    unit = _index(columns["unit"], _UNIT_SET)
+    quantity = _index(columns["quantity"], tuple(QUANTITIES))
+    unit = _index(columns["unit"], _UNITS)
     value = numbers(columns["value"])
     ok: BoolArray = (quantity >= 0) & (unit == _UNIT_OF[quantity])
     ok &= (value >= _LOWEST_OF[quantity]) & (value <= _HIGHEST_OF[quantity])
     return ok
 
 
-def _index(texts: pa.Array, value_set: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _index(texts: pa.Array, values: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Where each text stands in the set; -1 for none."""
-    found = pc.index_in(texts, value_set=value_set).fill_null(-1)
+    found = pc.index_in(texts, value_set=_value_set(values)).fill_null(-1)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+@cache
+def _value_set(values: tuple[str, ...]) -> pa.Array:
+    """Built when first needed: Arrow imports pandas to build an array, which is slow."""
+    return pa.array(values, type=pa.string())
 
 
 MODEL_RULES: dict[type[EventData], ModelRule] = {Measured: _in_unit_and_range}

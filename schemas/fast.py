@@ -14,7 +14,7 @@ the strict path. Never let it skip or infer them: it recurses through what it sk
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ from schemas.strict import (
 from schemas.times import MAX_TIME_MS, MIN_TIME_MS
 from schemas.vectors import BoolArray, Check, byte_set, constant, is_valid, lengths, made_of, matches_often, times_ms
 
-MIN_ROWS = 32  # fewer are parsed sooner one by one
+MIN_ROWS = 64  # fewer are parsed sooner one by one
 MAX_PIECE_BYTES = 32 * 1024 * 1024  # of one parse; bounds memory
 _PARSE_BUDGET = 4  # how often, at most, each record is parsed while looking for the ones that can't be
 
@@ -51,6 +51,7 @@ _ENVELOPE_CHECKS: dict[str, tuple[Check, ...]] = {
     "partitionkey": (lengths(1, MAX_KEY_LENGTH), made_of(_CONTROL_FREE)),
 }
 _OPTIONAL = ("time", "partitionkey")
+_ENVELOPE = (*_ENVELOPE_CHECKS, "time")
 _IGNORED = (  # accepted and not used; others go the strict path
     "recordedtime", "subject", "datacontenttype", "dataschema", "dataref", "traceparent", "tracestate", "sequence",
     "sequencetype", "correlationid", "causationid",
@@ -79,9 +80,19 @@ class FastType:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """Accepted rows in order: ``at`` are their places among the values given; the arrays are parallel to it."""
+class Group:
+    """Records that seem to be of one type: their places in the batch and their bytes, in order."""
 
+    kind: FastType
+    at: IntArray
+    values: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Accepted rows of one type, in order: ``at`` are their places in the batch; the others are parallel to it."""
+
+    event_type: EventType
     at: IntArray
     id: pa.Array
     source: pa.Array
@@ -91,17 +102,44 @@ class Accepted:
 
 
 def accept(
-    kind: FastType, values: Sequence[bytes], recorded_time_ms: IntArray, limits: Limits, min_rows: int = MIN_ROWS
-) -> Accepted | None:
-    """Those of ``values`` that are certainly events of this type; None when there are none."""
-    parsed: list[tuple[IntArray, pa.Table]] = []
-    for rows, joined in _harmless_pieces(values, limits):
-        parsed += _parse_or_halve(kind.parse_schema, values, rows, joined, min_rows)
+    groups: Iterable[Group], recorded_time_ms: IntArray, limits: Limits, min_rows: int = MIN_ROWS
+) -> list[Accepted]:
+    """Those records that are certainly events of their group's type; ``recorded_time_ms`` is the whole batch's."""
+    parsed = [found for group in groups if (found := _parsed(group, limits, min_rows)) is not None]
     if not parsed:
+        return []
+    at = np.concatenate([group.at for group in parsed])
+    envelope = {name: _joined([group.table.column(name) for group in parsed]) for name in _ENVELOPE}
+    event_time_ms, ok = _envelope_checked(envelope, recorded_time_ms[at], limits)
+    accepted = []
+    start = 0
+    for group in parsed:
+        stop = start + len(group.at)
+        texts = [envelope[name].slice(start, stop - start) for name in ("id", "source", "scope")]
+        rows = _accepted(group, texts, event_time_ms[start:stop], ok[start:stop])
+        if rows is not None:
+            accepted.append(rows)
+        start = stop
+    return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A group's records as far as Arrow could parse them."""
+
+    kind: FastType
+    at: IntArray
+    table: pa.Table
+
+
+def _parsed(group: Group, limits: Limits, min_rows: int) -> _Parsed | None:
+    pieces: list[tuple[IntArray, pa.Table]] = []
+    for rows, joined in _harmless_pieces(group.values, limits):
+        pieces += _parse_or_halve(group.kind.parse_schema, group.values, rows, joined, min_rows)
+    if not pieces:
         return None
-    at = np.concatenate([rows for rows, _ in parsed])
-    table = parsed[0][1] if len(parsed) == 1 else pa.concat_tables([table for _, table in parsed])
-    return _checked(kind, table.combine_chunks(), at, recorded_time_ms[at], limits)
+    at = group.at[pieces[0][0] if len(pieces) == 1 else np.concatenate([rows for rows, _ in pieces])]
+    return _Parsed(group.kind, at, pa.concat_tables([table for _, table in pieces]))
 
 
 # -- guards -----------------------------------------------------------------------------------------------------------
@@ -188,31 +226,36 @@ def _parse(schema: pa.Schema, joined: bytes) -> pa.Table | None:
 # -- checking ---------------------------------------------------------------------------------------------------------
 
 
-def _checked(
-    kind: FastType, table: pa.Table, at: IntArray, recorded_time_ms: IntArray, limits: Limits
-) -> Accepted | None:
-    """The rows of which every rule is certain to hold."""
-    ok = kind.type_check(_array(table, "type"))
+def _envelope_checked(
+    envelope: Mapping[str, pa.Array], recorded_time_ms: IntArray, limits: Limits
+) -> tuple[IntArray, BoolArray]:
+    """The event times of all rows, and which rows' envelopes are certainly right (but for the type)."""
+    ok: BoolArray = np.ones(len(recorded_time_ms), dtype=np.bool_)
     for name, checks in _ENVELOPE_CHECKS.items():
-        _hold(checks, _array(table, name), name in _OPTIONAL, ok)
-    event_time_ms = _event_time_ms(_array(table, "time"), recorded_time_ms, limits, ok)
-    data = _array(table, "data")
+        _hold(checks, envelope[name], name in _OPTIONAL, ok)
+    return _event_time_ms(envelope["time"], recorded_time_ms, limits, ok), ok
+
+
+def _accepted(group: _Parsed, texts: Sequence[pa.Array], event_time_ms: IntArray, ok: BoolArray) -> Accepted | None:
+    """The rows of one type of which every rule is certain to hold. ``texts``: their id, source and scope."""
+    kind, at = group.kind, group.at
+    ok &= kind.type_check(_joined([group.table.column("type")]))
+    data = _joined([group.table.column("data")])
     ok &= is_valid(data)
     columns = dict(zip(kind.model.schema.names, data.flatten(), strict=True))
     for field, checks in zip(kind.model.schema, kind.model.checks, strict=True):
         _hold(checks, columns[field.name], field.nullable, ok)
     if kind.model.rule is not None:
         ok &= kind.model.rule(columns)
-    if not ok.any():
-        return None
-    envelope = [_array(table, name) for name in ("id", "source", "scope")]
-    arrays = [*envelope, *columns.values()]
+    arrays = [*texts, *columns.values()]
     if not ok.all():
+        if not ok.any():
+            return None
         mask = pa.array(ok)
         arrays = [array.filter(mask) for array in arrays]
         at, event_time_ms = at[ok], event_time_ms[ok]
-    rows = pa.Table.from_arrays(arrays[3:], schema=kind.model.schema)
-    return Accepted(at, arrays[0], arrays[1], arrays[2], event_time_ms, rows)
+    table = pa.Table.from_arrays(arrays[3:], schema=kind.model.schema)
+    return Accepted(kind.event_type, at, arrays[0], arrays[1], arrays[2], event_time_ms, table)
 
 
 def _hold(checks: tuple[Check, ...], array: pa.Array, is_optional: bool, ok: BoolArray) -> None:
@@ -235,7 +278,7 @@ def _event_time_ms(texts: pa.Array, recorded_time_ms: IntArray, limits: Limits, 
     return event_time_ms
 
 
-def _array(table: pa.Table, name: str) -> pa.Array:
-    """A column in one piece."""
-    column = table.column(name)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """Columns one after the other, in one piece; not copied when there is only one."""
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)

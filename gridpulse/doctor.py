@@ -28,8 +28,13 @@ class Check:
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks; none of them changes anything but making topics that are missing."""
-    checks: list[Callable[[Settings], Check]] = [_python, _disk, _log, _clickhouse, _api]
+    """All checks; none of them changes anything but making topics that are missing.
+
+    The API is looked for where everything is on this machine; elsewhere it runs on a host of its own.
+    """
+    checks: list[Callable[[Settings], Check]] = [_python, _disk, _log, _clickhouse]
+    if settings.embedded_store:
+        checks.append(_api)
     return [check(settings) for check in checks]
 
 

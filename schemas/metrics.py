@@ -102,8 +102,8 @@ METRICS: tuple[Metric, ...] = (
         "hours",
     ),
     Metric(
-        "waste_correct_ratio", "垃圾分类正确率", "rightly sorted waste", "1", "cn.gridpulse.civic.waste_deposit", "mean",
-        "null", "correct", {}, ("station",),
+        "waste_correct_ratio", "垃圾分类正确率", "rightly sorted waste", "1", "cn.gridpulse.civic.waste_deposit",
+        "mean", "null", "correct", {}, ("station",),
     ),
     _count("parking_events", "停车进出", "parking", "civic.parking", ("lot", "state")),
     _count("alerts_opened", "新增告警", "alerts opened", "alerts.alert", ("detector", "rule"), step="opened"),

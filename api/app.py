@@ -26,6 +26,7 @@ from streams.log import LogUnavailableError
 
 VERSION = "1"
 log = structlog.get_logger(__name__)
+_ROUTERS = tuple(module.router for module in (events, metrics, boards, devices, alerts, deadletters, health))
 _TAGS = [
     {"name": "events", "description": "事件接入 Events in"},
     {"name": "metrics", "description": "指标 Metrics"},
@@ -45,15 +46,15 @@ def create_app(deps: ApiDependencies, monotonic_s: Callable[[], float] = time.mo
     telemetry = Telemetry()
     app.state.context = ApiContext(deps, Freshness(deps.queries, deps.log_state, monotonic_s), telemetry)
     app.add_middleware(TelemetryMiddleware, telemetry=telemetry)
-    for module in (events, metrics, boards, devices, alerts, deadletters, health):
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     _add_openapi(app)
     _add_problem_handlers(app)
     return app
 
 
 def _add_openapi(app: FastAPI) -> None:
-    app.openapi = partial(document, app)  # type: ignore[method-assign]
+    app.openapi = partial(document, app, _ROUTERS)  # type: ignore[method-assign]
     ready: dict[str, Any] = {}
 
     @app.get(

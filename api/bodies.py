@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from api.problems import Refusal
@@ -77,9 +77,9 @@ def unpack(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     return bytes(plain)
 
 
-def split(body: bytes, headers: Mapping[str, str], max_events: int) -> list[RawEvent]:
-    """The single events of a body, by its content type. Header names are lower case."""
-    content_type = headers.get("content-type", "")
+def split(body: bytes, headers: Sequence[tuple[str, str]], max_events: int) -> list[RawEvent]:
+    """The single events of a body, by its content type. Header names are lower case, repetitions are kept."""
+    content_type = dict(headers).get("content-type", "")
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)
@@ -91,7 +91,7 @@ def split(body: bytes, headers: Mapping[str, str], max_events: int) -> list[RawE
         return [RawEvent(value, _STRUCTURED_HEADERS) for value in _split_batch(body, max_events)]
     if media_type == NDJSON:
         return [RawEvent(value, _STRUCTURED_HEADERS) for value in _split_lines(body, max_events)]
-    if any(name.startswith("ce-") for name in headers) and not media_type.startswith("application/cloudevents"):
+    if any(name.startswith("ce-") for name, _ in headers) and not media_type.startswith("application/cloudevents"):
         return [RawEvent(body, _binary_headers(headers, content_type))]
     raise Refusal(
         "unsupported-media-type",
@@ -131,11 +131,11 @@ def _split_lines(body: bytes, max_events: int) -> list[bytes]:
     return values
 
 
-def _binary_headers(headers: Mapping[str, str], content_type: str) -> Headers:
+def _binary_headers(headers: Sequence[tuple[str, str]], content_type: str) -> Headers:
     """Attributes as ``ce_<name>``, percent-decoded (HTTP binding 3.1.3.2)."""
     attributes = tuple(
         ("ce_" + name.removeprefix("ce-"), unquote_to_bytes(value.encode("latin-1")))
-        for name, value in headers.items()
+        for name, value in headers
         if name.startswith("ce-")
     )
     return (("content-type", content_type.encode("latin-1")), *attributes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 
 from api.problems import Problem
 
@@ -150,13 +153,27 @@ def answered(
     return {status: response}
 
 
-def document(app: FastAPI) -> Json:
-    """The OpenAPI document of ``app``."""
+def document(app: FastAPI, routers: Sequence[APIRouter]) -> Json:
+    """The OpenAPI document of ``app``, which includes ``routers``."""
     openapi = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes, tags=app.openapi_tags
     )
+    _restore_nulls(openapi, [route for router in routers for route in router.routes])
     schemas = openapi.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     return openapi
+
+
+def _restore_nulls(openapi: Json, routes: Sequence[BaseRoute]) -> None:
+    """FastAPI drops what is null from the document, also inside of examples, where it is part of the answer."""
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            responses = openapi["paths"][route.path][method.lower()]["responses"]
+            for status, declared in route.responses.items():
+                for media_type, media in declared.get("content", {}).items():
+                    examples = {name: media[name] for name in ("example", "examples") if name in media}
+                    responses[str(status)]["content"][media_type].update(examples)

@@ -20,6 +20,7 @@ _RELATIVE = re.compile(r"-(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)  # out of range and yet a time, so that going back can't overflow
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 TIME_PATTERN = r"^(now|-[0-9]{1,6}[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,18}([Zz]|[+ -][0-9]{2}:[0-9]{2}))$"
 
@@ -55,7 +56,8 @@ def parse_time(text: str, now: datetime, parameter: str) -> datetime:
     if text == "now":
         return now
     if relative := _RELATIVE.fullmatch(text):
-        return _within(now - timedelta(**{_UNITS[relative[2]]: int(relative[1])}), parameter)
+        back = timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+        return _within(now - min(back, now - _LONG_AGO), parameter)
     text = re.sub(r" (\d\d:\d\d)$", r"+\1", text)  # a + that was not percent-encoded arrives as a space
     if _RFC3339.fullmatch(text):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -55,12 +56,12 @@ def _body_schema() -> dict[str, Any]:
 async def send_events(request: Request, context: Context, principal: Writer) -> EventsAnswer:
     limits = context.deps.limits
     body = await read_body(request.stream(), request.headers.get("content-length"), limits.body_bytes)
-    return await run_in_threadpool(_accept, context, principal, body, dict(request.headers))
+    return await run_in_threadpool(_accept, context, principal, body, request.headers.items())
 
 
-def _accept(context: ApiContext, principal: Principal, body: bytes, headers: dict[str, str]) -> EventsAnswer:
+def _accept(context: ApiContext, principal: Principal, body: bytes, headers: Sequence[tuple[str, str]]) -> EventsAnswer:
     limits = context.deps.limits
-    encoding = headers.get("content-encoding", "").strip().lower()
+    encoding = dict(headers).get("content-encoding", "").strip().lower()
     raws = split(unpack(body, encoding, limits.decompressed_bytes), headers, limits.events)
     answers = context.deps.ingest.accept(raws, principal.scope)
     context.telemetry.ingested(answers)

@@ -3,6 +3,9 @@
 Counts and sums add, means are sums over counts, energy means are energies over counts, distinct counts merge their
 states. Days of the site's zone come from the daily rollup, other zones' days from hours (or minutes, where the zone's
 offset is no whole hour).
+
+The rollup brings hours and days up to date less often than minutes. Windows that it has touched since are put together
+from the finer rollup here, so every grain is as fresh as the minutes, and all grains agree.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ VALUE_SQL: dict[Aggregate, str] = {
     "uniq": "toFloat64(uniqMerge(uniq_state))",
 }
 
+COARSE_DONE_SQL = """SELECT toString(step) AS step_name, done_to FROM rollup_progress FINAL
+WHERE step IN ('hour', 'day')"""
 ROLLED_UP_SQL = """SELECT written.number AS number, done.done_to AS rolled_up
 FROM (SELECT DISTINCT partition AS number FROM projection_progress WHERE topic = {topic:String}) AS written
 LEFT JOIN (
@@ -47,7 +52,8 @@ ORDER BY number"""
 def series(runner: Runner, query: MetricQuery) -> list[Series]:
     """See :meth:`projections.queries.ports.QueryPort.metric`."""
     starts = numbered_starts(query.windows)
-    source, parameters = _source(query), _parameters(query)
+    grain = _rollup(query)
+    source, parameters = _source(query, grain), _parameters(query) | _rolled_up(runner, grain)
     if query.by is not None:
         _check_points(runner, query, source, parameters, len(starts))
     rows = runner.rows(
@@ -78,13 +84,36 @@ def _check_points(runner: Runner, query: MetricQuery, source: str, parameters: d
         raise TooManyPointsError(keys, windows, query.max_points)
 
 
-def _source(query: MetricQuery) -> str:
-    only = f"\n  AND has({{only:Array(String)}}, {_key_sql(query)})" if query.only else ""
+def _source(query: MetricQuery, grain: Grain) -> str:
+    """The rows to put together, as a FROM clause."""
+    hours = _finer_where_touched("metrics_hour", "toStartOfHour(window_start)", "hours_done", _rows("metrics_minute"))
+    rows = {
+        "minute": _rows("metrics_minute"),
+        "hour": hours,
+        "day": _finer_where_touched("metrics_day", "toDate(window_start, {zone:String})", "days_done", hours),
+    }[grain]
+    only = f"\nWHERE has({{only:Array(String)}}, {_key_sql(query)})" if query.only else ""
+    return f"FROM (\n{rows}\n){only}"
+
+
+def _rows(table: str, condition: str = "") -> str:
     return (
-        f"FROM metrics_{_rollup(query)} FINAL\n"
+        f"SELECT scope, window_start, dim_1, dim_2, count, sum, min, max, energy_sum, uniq_state FROM {table} FINAL\n"
         "WHERE metric = {metric:String}\n"
         "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC')\n"
-        f"  AND {SCOPE_RULE}{only}"
+        f"  AND {SCOPE_RULE}{condition}"
+    )
+
+
+def _finer_where_touched(table: str, window: str, done: str, finer: str) -> str:
+    """``table`` where it is up to date, ``finer`` in windows with minutes newer than the run that came to ``table``."""
+    touched = (
+        f"(SELECT {window} FROM metrics_minute WHERE metric = {{metric:String}} AND version > {{{done}:UInt64}}\n"
+        "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC'))"
+    )
+    return (
+        _rows(table, f"\n  AND {window} NOT IN {touched}")
+        + f"\nUNION ALL\nSELECT * FROM (\n{finer}\n) WHERE {window} IN {touched}"
     )
 
 
@@ -102,6 +131,15 @@ def _key_sql(query: MetricQuery) -> str:
     if query.by == "scope":
         return "arrayStringConcat(arraySlice(splitByChar('/', toString(scope)), 1, {depth:UInt8}), '/')"
     return f"dim_{query.metric.dimensions.index(query.by) + 1}"
+
+
+def _rolled_up(runner: Runner, grain: Grain) -> dict[str, int]:
+    """The runs that hours and days have come to; asked before the rows, so that what comes in meanwhile is harmless."""
+    if grain == "minute":
+        return {}
+    rows = runner.rows(COARSE_DONE_SQL, {})
+    done = {row["step_name"]: row["done_to"] for row in rows}
+    return {"hours_done": done.get("hour", 0), "days_done": done.get("day", 0)}
 
 
 def _parameters(query: MetricQuery) -> dict[str, Any]:

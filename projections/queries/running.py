@@ -11,6 +11,7 @@ from projections.queries.ports import QueryTimeoutError
 from projections.queries.windows import GRAIN_S, Windows
 
 TIMEOUT_EXCEEDED = 159  # ClickHouse src/Common/ErrorCodes.cpp
+MAY_SET_SQL = "SELECT count() FROM system.settings WHERE name = 'max_execution_time' AND readonly = 0"
 SCOPE_RULE = "({scope:String} = '' OR scope = {scope:String} OR startsWith(scope, {below:String}))"
 """The subtree rule: the scope itself and what lies below it; an empty scope is everything."""
 
@@ -18,14 +19,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Runner:
-    """Runs queries on a client. Thread-safe as the client is."""
+    """Runs queries on a client. Thread-safe as the client is.
+
+    A user of ``readonly = 1`` may set nothing, and the driver refuses to try: such a user's own profile must limit
+    ``max_execution_time`` (the embedded store's reader does).
+    """
 
     def __init__(self, client: Client, timeout_s: int) -> None:
         self.client = client
-        self._settings = {"max_execution_time": timeout_s}
+        self._timeout_s = timeout_s
+        self._settings: Mapping[str, Any] | None = None  # asked for with the first query: the store may not be up yet
 
     def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """:raises QueryTimeoutError: it took too long. :raises projections.client.StoreError:"""
+        if self._settings is None:
+            may_set = self.client.query(MAY_SET_SQL).rows[0][0]
+            self._settings = {"max_execution_time": self._timeout_s} if may_set else {}
         try:
             return self.client.query(sql, parameters, self._settings).dicts()
         except StoreUnavailableError as error:

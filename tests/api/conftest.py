@@ -1,0 +1,58 @@
+"""The app over fakes: keys for every role and scope, a log and a store that can be switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.dependencies import ApiDependencies, ApiLimits
+from projections.queries.fakes import FakeQueries
+from streams.fakes import FakeIngest, FakeKeyRing, FakeLogState
+from streams.ports import Principal
+
+NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+KEYS = {
+    "admin": Principal("k0", "admin", ""),
+    "reader": Principal("k1", "reader", ""),
+    "writer": Principal("k2", "writer", ""),
+    "reader-a": Principal("k3", "reader", "wuhu/jinghu"),
+    "writer-a": Principal("k4", "writer", "wuhu/jinghu"),
+    "admin-a": Principal("k5", "admin", "wuhu/jinghu"),
+}
+
+
+@dataclass
+class World:
+    """The app with everything behind it. ``clock_s`` is what the app takes for monotonic time."""
+
+    queries: FakeQueries = field(default_factory=FakeQueries)
+    ingest: FakeIngest = field(default_factory=FakeIngest)
+    keys: FakeKeyRing = field(default_factory=lambda: FakeKeyRing(KEYS))
+    log_state: FakeLogState = field(default_factory=FakeLogState)
+    limits: ApiLimits = field(
+        default_factory=lambda: ApiLimits(body_bytes=200_000, decompressed_bytes=300_000, events=50)
+    )
+    clock_s: float = 0.0
+
+    def client(self) -> TestClient:
+        deps = ApiDependencies(
+            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits
+        )
+        return TestClient(create_app(deps, lambda: self.clock_s), raise_server_exceptions=False)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def http(world: World) -> Iterator[TestClient]:
+    with world.client() as client:
+        client.headers["X-API-Key"] = "admin"
+        yield client

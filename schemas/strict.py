@@ -179,6 +179,8 @@ def _text(attributes: JsonObject, name: str, max_length: int = 1024) -> str:
         raise _Refusal(Reason.invalid_attribute, f"{name} must be a text")
     if not 1 <= len(value) <= max_length:
         raise _Refusal(Reason.invalid_attribute, f"{name} has {len(value)} characters; 1 to {max_length} are allowed")
+    if value.isascii() and value.isprintable():  # almost always; neither test below can then fail
+        return value
     if _CONTROL.search(value) or not _is_encodable(value):
         raise _Refusal(Reason.invalid_attribute, f"{name} has control characters or broken Unicode in it")
     return value

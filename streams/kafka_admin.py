@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import confluent_kafka as kafka
@@ -107,3 +108,6 @@ class KafkaAdmin:
                     self._client.poll(0)  # lets librdkafka tell the reason
                     raise self._notes.log_error(error, doing) from error
             time.sleep(_RETRY_S)
+            with suppress(KafkaException):  # then the next attempt says so
+                # Else the client asks with the old leader's epoch for minutes after a broker was started again.
+                self._client.list_topics(timeout=max(_RETRY_S, deadline_s - time.monotonic()))

@@ -32,7 +32,11 @@ _CONSUMER_OURS: Final[Mapping[str, Any]] = {
     "statistics.interval.ms": 1000,  # the only way to see that no broker is up while a topic is silent
 }
 
-_COMMON_DEFAULTS: Final[Mapping[str, Any]] = {"reconnect.backoff.max.ms": 1000, "socket.keepalive.enable": True}
+_COMMON_DEFAULTS: Final[Mapping[str, Any]] = {
+    "reconnect.backoff.max.ms": 1000,
+    "socket.keepalive.enable": True,
+    "log_level": 2,  # failed connections, several a second, are told once: by the exception or the reader's warning
+}
 _PRODUCER_DEFAULTS: Final[Mapping[str, Any]] = {
     "compression.type": "lz4",
     "linger.ms": 3,

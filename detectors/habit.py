@@ -1,10 +1,10 @@
 """What is usual for one person: hours out of home, length of absences, gaps between signs of life, places.
 
 Everything forgets: hours by fading (a day-old hour counts 0.97 of today's), lengths by keeping the latest few, places
-by keeping those seen last. An outing that was flagged teaches a twentieth; a flagged length is learned as the length that
-was allowed. Hours and days are local and come from event times; lengths are minutes. Size: about 1.5 kB, at most 4.
-The 0.95 quantile of so few lengths is an order statistic; ``river.stats.RollingQuantile`` gives the same (a test
-compares), at 400 bytes for each of the 16 rings.
+by keeping those seen last. An outing that was flagged teaches a twentieth; a flagged length is learned as the
+length that was allowed. Hours and days are local and come from event times; lengths are minutes. Size: about
+1.5 kB, at most 4. The 0.95 quantile of so few lengths is an order statistic; ``river.stats.RollingQuantile`` gives
+the same (a test compares), at 400 bytes for each of the 17 rings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.local_time import DAY_MS, MINUTE_MS, is_weekend
+from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, is_weekend
 
 _HOURS = 48  # 24 of weekdays, then 24 of weekends
 _QUARTERS = 4
@@ -47,8 +47,13 @@ class HabitParams:
     gap_margin_min: float = 45.0
     gap_least_min: float = 120.0
     min_signs_per_day: float = 5.0
+    evening_h: int = 20  # a gap begun between these hours is sleep: it ends with the usual first sign of the day
+    morning_h: int = 5
+    wake_quantile: float = 0.95
+    wake_margin_min: float = 90.0
     places_kept: int = 32
-    known_visits: int = 2
+    known_visits: int = 1  # occasions, from which a place is known
+    known_visits_frail: int = 2
     place_forgotten_days: float = 90.0
     visit_apart_min: float = 120.0
     new_place_limit: float = 0.05  # chance of a new place from which new places are this person's habit
@@ -98,8 +103,10 @@ def quantile(values: Iterable[int], share: float) -> float:
 class Habit:
     """One person's habits. Times of day are given as local hours since 1970 (see :mod:`detectors.local_time`)."""
 
-    __slots__ = ("_absences", "_all", "_day_gaps", "_day_max", "_day_of", "_hour", "_out",
-                 "_out_weight", "places", "signs")  # fmt: skip
+    __slots__ = (
+        "_absences", "_all", "_day_gaps", "_day_max", "_day_of", "_hour", "_out", "_out_weight", "_wake_day", "_wakes",
+        "places", "signs",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._out = array("f", bytes(4 * _HOURS))  # days out in this hour
@@ -111,6 +118,8 @@ class Habit:
         self._day_of = array("H", [_NO_DAY] * _BLOCKS)  # local day modulo 65535
         self._day_max = array("H", bytes(2 * _BLOCKS))
         self.places: dict[str, tuple[int, int, bool]] = {}  # visits, event time last seen, known
+        self._wakes = Ring()  # first sign of each day after morning_h, minutes after midnight
+        self._wake_day = -1
         self.signs = 0  # signs of life at home
 
     # -- hours out of home -------------------------------------------------------------------------------------------
@@ -163,13 +172,24 @@ class Habit:
         return usual, max(params.absence_factor * usual + params.absence_margin_min, params.absence_least_min)
 
     # -- gaps between signs of life at home --------------------------------------------------------------------------
-    def learn_gap(self, start_hour_index: int, minutes: float, params: HabitParams) -> None:
-        """At home without a sign of life for this long, from this hour on: only each day's longest is kept."""
-        allowed = self.gap_allowed(start_hour_index, 0.0, params)
+    def learn_wake(self, local_ms: int, params: HabitParams) -> None:
+        """The person was noticed, at home or leaving it: the day's first time of that is when the night ends."""
+        day, of_day_ms = divmod(local_ms, DAY_MS)
+        if day == self._wake_day or of_day_ms < params.morning_h * HOUR_MS:
+            return
+        self._wake_day = day
+        minute = of_day_ms / MINUTE_MS
+        if len(self._wakes.values) >= params.min_gap_days:
+            minute = min(minute, quantile(self._wakes.values, params.wake_quantile) + params.wake_margin_min)
+        self._wakes.add(minute, params.gap_days_kept)
+
+    def learn_gap(self, start_local_ms: int, minutes: float, params: HabitParams) -> None:
+        """At home without a sign of life for this long, from this time on: only each day's longest is kept."""
+        allowed = self.gap_allowed(start_local_ms, 0.0, params)
         if allowed is not None:
             minutes = min(minutes, allowed[1])
-        block = start_hour_index % 24 // 2
-        day = start_hour_index // 24 % _NO_DAY
+        block = start_local_ms % DAY_MS // (2 * HOUR_MS)
+        day = start_local_ms // DAY_MS % _NO_DAY
         value = min(max(int(minutes), 0), _MAX_MINUTES)
         if self._day_of[block] == day:
             self._day_max[block] = max(self._day_max[block], value)
@@ -180,17 +200,20 @@ class Habit:
         self._day_max[block] = value
 
     def gap_allowed(
-        self, start_hour_index: int, days: float, params: HabitParams
+        self, start_local_ms: int, days: float, params: HabitParams
     ) -> tuple[float, float] | None:  # fmt: skip
-        """(usual longest, allowed) minutes without a sign of life from this hour on; None while learning.
+        """(usual longest, allowed) minutes without a sign of life from this time on; None while learning.
 
         ``days``: for how long this person has been watched; with too few signs a day nothing can be said.
         """
         if self.signs < params.min_signs_per_day * days:
             return None
-        block = start_hour_index % 24 // 2
+        hour = start_local_ms % DAY_MS // HOUR_MS
+        if hour >= params.evening_h or hour < params.morning_h:
+            return self._night_allowed(start_local_ms, params)
+        block = hour // 2
         usual = -1.0
-        for near in (block - 1, block, (block + 1) % _BLOCKS):  # an evening's last sign comes a little early or late
+        for near in (block - 1, block, (block + 1) % _BLOCKS):  # habits come a little early or late
             values = self._day_gaps[near].values
             if len(values) >= params.min_gap_days:
                 usual = max(usual, quantile(values, params.gap_quantile))
@@ -200,6 +223,17 @@ class Habit:
                 return None
             usual = quantile(values, params.gap_quantile)
         return usual, max(params.gap_factor * usual + params.gap_margin_min, params.gap_least_min)
+
+    def _night_allowed(self, start_local_ms: int, params: HabitParams) -> tuple[float, float] | None:
+        """Until some time after this person's usual first sign of the day."""
+        if len(self._wakes.values) < params.min_gap_days:
+            return None
+        wake = quantile(self._wakes.values, params.wake_quantile)
+        minute = start_local_ms % DAY_MS / MINUTE_MS
+        if minute >= params.evening_h * 60:
+            minute -= 1440.0
+        usual = wake - minute
+        return usual, max(usual + params.wake_margin_min, params.gap_least_min)
 
     # -- places ------------------------------------------------------------------------------------------------------
     def visit(
@@ -220,7 +254,8 @@ class Habit:
             counts = [count for count, _, _ in self.places.values()]
             unknown = counts.count(1) < limit * max(sum(counts), 1)
         visits_now = visits + 1 if new_visit else visits
-        known = known or learning or visits_now >= params.known_visits
+        enough = params.known_visits_frail if frail else params.known_visits
+        known = known or learning or visits_now >= enough
         self.places[place] = (visits_now, max(event_ms, last_ms), known)
         if len(self.places) > params.places_kept:
             del self.places[next(iter(self.places))]  # seen longest ago
@@ -233,6 +268,7 @@ class Habit:
             self._out.tobytes(), self._all.tobytes(), self._hour, self._out_weight,
             [ring.saved() for ring in self._absences], [ring.saved() for ring in self._day_gaps],
             self._day_of.tobytes(), self._day_max.tobytes(), self.places.copy(), self.signs,
+            self._wakes.saved(), self._wake_day,
         )  # fmt: skip
 
     @staticmethod
@@ -240,9 +276,10 @@ class Habit:
         """From :meth:`saved`."""
         habit = Habit()
         (out, all_days, habit._hour, habit._out_weight, absences, gaps, day_of, day_max, habit.places,
-         habit.signs) = saved  # fmt: skip
+         habit.signs, wakes, habit._wake_day) = saved  # fmt: skip
         habit._out, habit._all = array("f", out), array("f", all_days)
         habit._absences = [Ring.of(ring) for ring in absences]
         habit._day_gaps = [Ring.of(ring) for ring in gaps]
+        habit._wakes = Ring.of(wakes)
         habit._day_of, habit._day_max = array("H", day_of), array("H", day_max)
         return habit

@@ -10,12 +10,14 @@ Learning takes 7 days and 60 observations of the person; nothing is flagged befo
                     when home again.
 ``absent_too_long`` out longer than 1.5 x the 0.95 quantile of past absences (begun in that quarter of the day, from 5
                     of them on, else of all) + 45 min, at least 3 h. Over when home again.
-``no_sign_of_life`` at home without activity longer than 1.3 x the 0.95 quantile of past days' longest gaps (begun in
-                    those two hours of the day or the two before or after) + 45 min, at least 2 h; only with 5 signs
-                    a day or more. Over with the next sign.
-``unknown_place``   seen (confidence 0.5 or more) at a place not visited while learning, nor on two occasions since
-                    (2 h apart), nor within 90 days; not for a person who keeps going to new places: fewer than 5% of
-                    visits (15% with dementia, mental illness, or a child) were to places visited just once.
+``no_sign_of_life`` at home without activity; only with 5 signs a day or more. By day (last sign 05:00-20:00): longer
+                    than 1.3 x the 0.95 quantile of past days' longest gaps (begun in those two hours of the day, or
+                    the two before or after) + 45 min, at least 2 h. By night: until 90 min after the 0.95 quantile
+                    of past first signs of the day. Over with the next sign.
+``unknown_place``   seen (confidence 0.5 or more) at a place not visited while learning, nor since (persons with
+                    dementia or mental illness, children: on fewer than two occasions 2 h apart), nor within 90 days;
+                    not for a person who keeps going to new places: fewer than 5% of visits (15% for the former) were
+                    to places visited just once.
 
 Guarantees: outputs depend on the log alone. Hours, lengths and order within a person come from event time; timers
 from log time. An observation more than 5 min older than the person's latest is not used; an event that comes again is
@@ -235,6 +237,7 @@ class IrregularMovement:
         elif person.where == _OUT:
             weight = self.params.habit.flagged_weight if person.unusual or person.absent else 1.0
         person.habit.live_through(self._clock.hour_index(event_ms), weight, self.params.habit)
+        person.habit.learn_wake(self._clock.local_ms(event_ms), self.params.habit)
 
     def _at_home(
         self, name: str, person: _Person, event_ms: int, now_ms: int, position: int, learned: bool
@@ -257,7 +260,7 @@ class IrregularMovement:
         habit.signs += 1
         if learned:
             days = (event_ms - person.first_ms) / DAY_MS
-            allowed = habit.gap_allowed(self._clock.hour_index(person.sign_ms), days, params)
+            allowed = habit.gap_allowed(self._clock.local_ms(person.sign_ms), days, params)
             if allowed is not None:
                 self._timers.schedule(f"l:{name}", max(person.sign_ms + int(allowed[1] * MINUTE_MS), now_ms))
             else:
@@ -266,7 +269,7 @@ class IrregularMovement:
     def _end_gap(self, name: str, person: _Person, event_ms: int, now_ms: int, position: int) -> None:
         """A sign of life ends the silence at home."""
         minutes = (event_ms - person.sign_ms) / MINUTE_MS
-        person.habit.learn_gap(self._clock.hour_index(person.sign_ms), minutes, self.params.habit)
+        person.habit.learn_gap(self._clock.local_ms(person.sign_ms), minutes, self.params.habit)
         if person.no_sign:
             person.no_sign = False
             words = text.sign_again(self._clock, name, event_ms)
@@ -304,15 +307,17 @@ class IrregularMovement:
         self, name: str, person: _Person, place: str, event_ms: int, now_ms: int, position: int, learned: bool,
     ) -> None:  # fmt: skip
         habit, params = person.habit, self.params.habit
-        visits, unknown = habit.visit(place, event_ms, not learned, person.category in _FRAIL, params)
+        frail = person.category in _FRAIL
+        enough = params.known_visits_frail if frail else params.known_visits
+        visits, unknown = habit.visit(place, event_ms, not learned, frail, params)
         if not unknown:
             return
-        known = sum(is_known for _, _, is_known in habit.places.values())
+        known = sum(is_known and other != place for other, (_, _, is_known) in habit.places.items())
         words = text.unknown_place(self._clock, name, place, event_ms, visits, known)
         self._say(
             name, person, "unknown_place", True, "warning" if person.category in _FRAIL else "info", words,
-            event_ms, now_ms, position, score=1.0 / (1 + visits), threshold=1.0 / params.known_visits,
-            baseline=float(params.known_visits), observed=float(visits), unit="1",
+            event_ms, now_ms, position, score=1.0 / (1 + visits), threshold=1.0 / enough,
+            baseline=float(enough), observed=float(visits), unit="1",
         )  # fmt: skip
 
     # -- timers ------------------------------------------------------------------------------------------------------
@@ -341,7 +346,7 @@ class IrregularMovement:
 
     def _silent(self, name: str, person: _Person, due_ms: int) -> None:
         days = (person.last_ms - person.first_ms) / DAY_MS
-        allowed = person.habit.gap_allowed(self._clock.hour_index(person.sign_ms), days, self.params.habit)
+        allowed = person.habit.gap_allowed(self._clock.local_ms(person.sign_ms), days, self.params.habit)
         if allowed is None or person.where != _HOME:
             return
         person.no_sign = True

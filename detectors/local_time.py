@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
+_FIRST_HOUR, _LAST_HOUR = -500_000, 2_000_000  # 1912 to 2198: beyond, the offset stays as it was there
 _MONDAY_SHIFT = 3  # 1970-01-01 was a Thursday
 
 
@@ -31,7 +32,8 @@ class LocalClock:
         """Milliseconds of the local wall clock since 1970-01-01 00:00 local."""
         utc_hour = time_ms // HOUR_MS
         if utc_hour != self._utc_hour:
-            offset = datetime.fromtimestamp(utc_hour * 3600, UTC).astimezone(self.zone).utcoffset()
+            hour = min(max(utc_hour, _FIRST_HOUR), _LAST_HOUR)
+            offset = datetime.fromtimestamp(hour * 3600, UTC).astimezone(self.zone).utcoffset()
             self._offset_ms = 0 if offset is None else int(offset.total_seconds() * 1000)
             self._utc_hour = utc_hour
         return time_ms + self._offset_ms

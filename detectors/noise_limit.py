@@ -8,8 +8,8 @@ of the meter's ``noise_zone`` at two window closes in a row; over when below lim
 ``night_burst``: 22:00-06:00, one ``lamax`` reading more than 15 dB above the night limit (``laeq`` where the meter
 has sent no lamax for an hour), said at most once a minute per meter. Without a zone neither of the two can be said.
 ``louder_than_usual``: learned per meter and hour of day, weekdays and weekends apart, from at least 2 earlier days
-with that hour (see :mod:`detectors.noise_baseline`); 3 windows in a row at least 6 dB (and 3.5 sigma, sigma at least 1.5 dB)
-above it; over after 3 windows in a row 2 dB below that. Both end, too, after an hour without data.
+with that hour (see :mod:`detectors.noise_baseline`); 3 windows in a row at least 6 dB (and 3.5 sigma, sigma at least
+1.5 dB) above it; over after 3 windows in a row 2 dB below that. Both end, too, after an hour without data.
 
 The standard judges whole days and nights; 20 min is its measuring time beside roads (annex B) and makes a timely
 alert. Guarantees: outputs depend on the log alone; per meter and quantity event times must rise, so an event that

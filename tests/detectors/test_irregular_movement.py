@@ -101,9 +101,9 @@ def test_an_ordinary_night_is_no_silence() -> None:
     assert detections(run(rows), "no_sign_of_life") == []
 
 
-def test_a_place_never_visited_is_unknown_until_visited_twice() -> None:
-    rows = [*life(16), person_entry(START_MS + 1, "p1", "home-p1", category="dementia")]
-    visits = [START_MS + day * DAY + 9 * HOUR for day in (12, 13, 14)]
+def test_a_place_is_unknown_to_a_person_with_dementia_until_visited_twice() -> None:
+    rows = [*life(35), person_entry(START_MS + 1, "p1", "home-p1", category="dementia")]
+    visits = [START_MS + day * DAY + 9 * HOUR for day in (30, 31, 32)]
     for at in visits:
         rows = in_order(without(rows, at - 2 * HOUR, at + 3 * HOUR), outing(at, 1.0, "river-bank"))
     found = detections(run(rows), "unknown_place")
@@ -158,8 +158,9 @@ def test_sixty_ordinary_days_of_twenty_people_raise_hardly_an_alarm() -> None:
         for data in detections(run([*rows, tick(START_MS + 60 * DAY)], 5000)):
             if data.active:
                 counts[data.rule] = counts.get(data.rule, 0) + 1
-    print(counts)
-    assert sum(counts.values()) <= 10, counts
+    # Each of these 20 now and then visits a friend or a clinic that the detector has not seen: a true first visit.
+    assert counts.pop("unknown_place", 0) <= 30
+    assert sum(counts.values()) <= 3, counts
 
 
 def test_the_quantile_is_that_of_rivers_rolling_quantile() -> None:

@@ -23,7 +23,7 @@ from schemas.codec import Dead, Decoder
 from schemas.event import to_new_record
 from schemas.records import NewRecord
 from schemas.strict import Limits
-from schemas.topics import ALL_TOPICS
+from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
 from streams.flow import FlowPorts, WriterItem
 from streams.ingest import Ingest, IngestConfig, dead_letter_record
 from streams.keys import LogKeyRing, issue_key, revoke_key
@@ -42,7 +42,7 @@ def the_log(settings: Settings) -> EventLog:
 
 def the_clock(settings: Settings, log: EventLog) -> Clock:
     """What "now" is for what comes in: the machine's clock or, in simulated time, the log's latest."""
-    return LogClock(log, ALL_TOPICS) if settings.clock == "log" else wall_clock
+    return LogClock(log, DOMAIN_TOPICS) if settings.clock == "log" else wall_clock
 
 
 def limits(settings: Settings) -> Limits:

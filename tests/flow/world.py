@@ -23,8 +23,9 @@ from streams.ingest import dead_letter_record
 from streams.log_memory import MemoryLog
 
 LANES = 2
-DAYS = 13
-CONFIG = DistrictConfig(seed=11, communities=2, size=0.15, anomaly_rate=3.0, bad_ratio=0.001)
+DAYS = 10
+NOW_MS = 1_900_000_000_000  # of what GridPulse itself says; after everything simulated
+CONFIG = DistrictConfig(seed=11, communities=2, size=0.1, anomaly_rate=6.0, bad_ratio=0.001)
 
 
 class CrashError(Exception):
@@ -83,7 +84,7 @@ class World:
     """A log with the district in it, and flows run over it."""
 
     state_dir: Path
-    log: MemoryLog = field(default_factory=lambda: MemoryLog(lambda: 0))
+    log: MemoryLog = field(default_factory=lambda: MemoryLog(lambda: NOW_MS))
     kept: Kept = field(default_factory=Kept)
 
     def __post_init__(self) -> None:

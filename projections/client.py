@@ -7,6 +7,7 @@ when trying again later can help. Values reach SQL as bound parameters: ``{name:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,6 +198,7 @@ def connect(
     :raises StoreError: it answers and refuses, e.g. the password or the database.
     """
     address = StoreAddress.parse(url)
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # a traceback for each refused connection
     options: dict[str, Any] = {
         "host": address.host,
         "port": address.port,

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from projections.store.auth import Account, authenticate
 from projections.store.compression import Compressor, compressor, negotiate
@@ -53,7 +54,6 @@ class StoreApp:
     def __init__(self, parts: StoreParts) -> None:
         self._parts = parts
         self._lanes = {True: _Lane("reader", parts), False: _Lane("writer", parts)}
-        self._kills: set[asyncio.Task[None]] = set()
 
     def asgi(self) -> Starlette:
         return Starlette(
@@ -111,7 +111,7 @@ class StoreApp:
             headers["X-ClickHouse-Exception-Tag"] = tag
             later = stack.pop_all()
             chunks = _spooled(spool) if spool is not None else self._chunks(lane, run, head.data)
-            return StreamingResponse(self._streamed(chunks, pack, tag, later), headers=headers)
+            return _OwningResponse(self._streamed(chunks, pack, tag), headers, later)
         raise AssertionError("unreachable: the stack suppresses nothing")
 
     async def _chunks(self, lane: _Lane, run: Run, first: bytes) -> AsyncIterator[bytes]:
@@ -119,21 +119,18 @@ class StoreApp:
         while (chunk := await lane.call(run.next_chunk)) is not None:
             yield chunk
 
-    async def _streamed(
-        self, chunks: AsyncIterator[bytes], pack: Compressor | None, tag: str, later: contextlib.AsyncExitStack
-    ) -> AsyncIterator[bytes]:
-        async with later:
-            try:
-                async for chunk in chunks:
-                    packed = await asyncio.to_thread(pack.compress, chunk) if pack else chunk
-                    if packed:
-                        yield packed
-                if pack:
-                    yield pack.finish()
-            except StoreError as error:
-                block = _tagged(error.body(self._parts.engine.version), tag)
-                yield pack.compress(block) + pack.finish() if pack else block
-                raise
+    async def _streamed(self, chunks: AsyncIterator[bytes], pack: Compressor | None, tag: str) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in chunks:
+                packed = await asyncio.to_thread(pack.compress, chunk) if pack else chunk
+                if packed:
+                    yield packed
+            if pack:
+                yield pack.finish()
+        except StoreError as error:
+            block = _tagged(error.body(self._parts.engine.version), tag)
+            yield pack.compress(block) + pack.finish() if pack else block
+            raise
 
     async def _kill_when_gone(self, http: Request, run: Run) -> None:
         """The client asked that its query ends with its connection."""
@@ -164,6 +161,20 @@ class StoreApp:
             headers["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
         body = error.body(self._parts.engine.version)
         return PlainTextResponse(body, status_code=error.status, headers=headers)
+
+
+class _OwningResponse(StreamingResponse):
+    """A streamed answer that gives back what it holds however it ends, also when its client left before a byte came."""
+
+    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], owned: contextlib.AsyncExitStack) -> None:
+        super().__init__(parts, headers=headers)
+        self._owned = owned
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._owned.aclose()))
 
 
 class _Head:

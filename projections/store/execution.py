@@ -186,10 +186,14 @@ class Run:
 
     def _restore_session(self, session: Session) -> None:
         """Take the request's own settings out of the session again, and put the session's SETs back."""
-        if self._applied:
-            session.connection.run("SET " + ", ".join(f"{name} = DEFAULT" for name in self._applied))
-            for statement in session.set_statements:
-                session.connection.run(statement)
+        try:
+            if self._applied:
+                session.connection.run("SET " + ", ".join(f"{name} = DEFAULT" for name in self._applied))
+                for statement in session.set_statements:
+                    session.connection.run(statement)
+        except StoreError:  # the request named a setting that does not exist: a clean session is not certain any more
+            self.parts.sessions.drop(session)
+            return
         timeout_s = self.request.session_timeout_s or self.parts.config.session_timeout_s
         self.parts.sessions.give_back(session, timeout_s)
 

@@ -52,6 +52,12 @@ class Sessions:
             session.fresh = False
             session.expires_s = self._now_s() + timeout_s
 
+    def drop(self, session: Session) -> None:
+        """Forget a session whose state is not certain; the next request with its id begins anew."""
+        with self._lock:
+            self._by_key = {key: kept for key, kept in self._by_key.items() if kept is not session}
+        session.connection.close()
+
     def close_all(self) -> None:
         with self._lock:
             for session in self._by_key.values():

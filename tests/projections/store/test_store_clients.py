@@ -180,6 +180,13 @@ def test_a_session_keeps_settings_and_temporary_tables(new_client: NewClient) ->
         new_client(session_id="another-session").command("SELECT a FROM mine")
 
 
+def test_a_session_outlives_a_wrong_setting(new_client: NewClient) -> None:
+    client = new_client(session_id="wrong-setting", autogenerate_session_id=False)
+    with pytest.raises(DatabaseError):
+        client.command("SELECT 1", settings={"no_such_setting": 1})
+    assert client.command("SELECT 2") == 2
+
+
 def test_reader_reads_and_writes_nothing(reader: Client, table: Table) -> None:
     name = table()
     assert reader.query(f"SELECT count() FROM {name}").result_rows == [(0,)]

@@ -188,6 +188,15 @@ def test_an_abandoned_stream_ends_its_query(store: StoreProcess, post: Send) -> 
     assert _ends(post, "abandoned")
 
 
+def test_abandoned_streams_free_their_places(store: StoreProcess, post: Send) -> None:
+    sql = "SELECT number, 'left' FROM system.numbers"
+    for _ in range(store.config.max_concurrent_queries + store.config.max_waiting_queries + 1):
+        with httpx.stream("POST", store.url, content=sql, auth=AUTH, timeout=60):
+            pass
+    assert post("SELECT 1").text == "1\n"
+    assert _ends(post, "left")
+
+
 def test_kill_by_our_query_id(post: Send) -> None:
     answers: list[httpx.Response] = []
     sql = "SELECT count() FROM numbers(1e13) WHERE NOT ignore(sipHash64(number), 'to be killed')"

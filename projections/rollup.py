@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from projections.client import Client, StoreUnavailableError
 from projections.rollup_sql import (
+    NewRows,
     OffsetRange,
     coarser_statement,
     groups,
@@ -97,17 +98,18 @@ class RollupWorker:
         """
         progress, self._progress = self._progress or self._load(), None
         ranges, behind = self._new_ranges(progress)
-        rows = self._new_rows(ranges)
-        minute_rows = self._minutes(progress, ranges, rows)
+        new = self._new_rows(ranges)
+        new_rows = sum(part.rows for part in new.values())
+        minute_rows = self._minutes(progress, new)
         for table, parts in ranges.items():
             for part in parts:
                 progress.advance(("minute", table, self._topics[table], part.partition), part.end)
-        at_once = coarse or not any(rows.values())
+        at_once = coarse or not new_rows
         hour_rows = self._coarser(progress, "hour", at_once)
         day_rows = self._coarser(progress, "day", at_once)
         self._store(progress)
         self._progress = progress
-        return RollupStats(sum(rows.values()), minute_rows, hour_rows, day_rows, behind)
+        return RollupStats(new_rows, minute_rows, hour_rows, day_rows, behind)
 
     def catch_up(self) -> RollupStats:
         """Run until nothing is left to do; the sums over all runs."""
@@ -158,19 +160,24 @@ class RollupWorker:
                     waiting.setdefault(table, []).append(OffsetRange(int(partition), start, int(end)))
         return _bounded(waiting, self._topics, self._max_records)
 
-    def _new_rows(self, ranges: Mapping[str, Sequence[OffsetRange]]) -> dict[str, int]:
+    def _new_rows(self, ranges: Mapping[str, Sequence[OffsetRange]]) -> dict[str, NewRows]:
+        """What the tables have in their ranges; only those that have something."""
         if not ranges:
             return {}
-        return {str(name): int(rows) for name, rows in self._client.query(new_rows_query(ranges)).rows}
+        asked = {table: NewRows(tuple(parts)) for table, parts in ranges.items()}
+        answer = self._client.query(new_rows_query(asked)).rows
+        return {
+            str(table): NewRows(asked[table].ranges, int(rows), int(first), int(last), int(minutes))
+            for table, rows, first, last, minutes in answer
+            if rows
+        }
 
-    def _minutes(
-        self, progress: _Progress, ranges: Mapping[str, Sequence[OffsetRange]], rows: Mapping[str, int]
-    ) -> int:
-        touched = [group for group in self._groups if rows.get(group.table.name)]
+    def _minutes(self, progress: _Progress, new: Mapping[str, NewRows]) -> int:
+        touched = [group for group in self._groups if group.table.name in new]
         if not touched:
             return 0
         progress.run += 1
-        return self._client.command(minutes_statement(touched, ranges, progress.run), settings=STATEMENT_SETTINGS)
+        return self._client.command(minutes_statement(touched, new, progress.run), settings=STATEMENT_SETTINGS)
 
     def _coarser(self, progress: _Progress, grain: str, at_once: bool) -> int:
         key = (grain, _FINER[grain], "", 0)

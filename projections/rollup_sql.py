@@ -1,8 +1,9 @@
 """The statements of the rollup: whole windows recomputed from what is below them. Pure; no database here.
 
-Touched windows are found by the engine itself, in the same statement: for minutes by the log offsets of new rows, for
-hours and days by the run (``version``) that wrote the finer rows. Each source is read once per group of metrics that
-share value and dimensions, not once per metric.
+Touched minutes are those of the rows with new log offsets; touched hours and days those of finer rows that later runs
+(``version``) have written. Each source is read once per group of metrics that share value and dimensions, not once per
+metric. Nearly all the work of a small run is planning, table by table; so where new rows fill a span of time, as live
+ones do, the span stands in for the set of touched minutes and saves half of it: a superset does no harm.
 
 Sums of floats depend on the order of adding, and parts merge when they please; so values are sorted before they are
 added, and the same events always give the same bits.
@@ -20,6 +21,8 @@ from schemas.metrics import Metric
 
 # DateTime holds these years; events outside are kept in their tables and left out of rollups.
 FIRST_TIME, LAST_TIME = "1971-01-01 00:00:00", "2105-12-31 00:00:00"
+DENSE_SPAN = 3  # minutes of the span per touched minute, at most
+_CALENDAR = f"event_time >= '{FIRST_TIME}' AND event_time < '{LAST_TIME}'"
 _COLUMNS = ", ".join(ROLLUP_COLUMNS)
 
 
@@ -33,6 +36,26 @@ class OffsetRange:
 
     def sql(self) -> str:
         return f"(log_partition = {self.partition} AND log_offset >= {self.start} AND log_offset < {self.end})"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """What is new in one table: its ranges of the log, and the rows of the table in them."""
+
+    ranges: tuple[OffsetRange, ...]
+    rows: int = 0
+    first_minute: int = 0  # since the epoch
+    last_minute: int = 0
+    minutes: int = 0  # different ones
+
+    @property
+    def dense(self) -> bool:
+        """Whether the rows fill their span of time: computing all its windows costs about the same."""
+        return self.last_minute - self.first_minute < DENSE_SPAN * self.minutes
+
+    @property
+    def condition(self) -> str:
+        return "(" + " OR ".join(part.sql() for part in self.ranges) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +91,19 @@ def groups(metrics: Sequence[Metric]) -> list[MetricGroup]:
     ]
 
 
-def new_rows_query(ranges: Mapping[str, Sequence[OffsetRange]]) -> str:
-    """How many rows each table has in its ranges."""
+def new_rows_query(new: Mapping[str, NewRows]) -> str:
+    """Per table with ranges: name, rows in them, first and last minute, different minutes (of the calendar only)."""
+    minute = "intDiv(toUnixTimestamp64Milli(event_time), 60000)"
     return "\nUNION ALL\n".join(
-        f"SELECT {quoted(table)} AS name, count() AS new_rows FROM {table} WHERE {_any(parts)}"
-        for table, parts in ranges.items()
+        f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}) FROM {table} "
+        f"WHERE {part.condition} AND {_CALENDAR}"
+        for table, part in new.items()
     )
 
 
-def minutes_statement(
-    metric_groups: Sequence[MetricGroup], ranges: Mapping[str, Sequence[OffsetRange]], run: int
-) -> str:
-    """Recompute every minute that has a row in ``ranges`` (by table name), of all groups of these tables."""
-    selects = [_minutes_select(group, ranges[group.table.name], run) for group in metric_groups]
+def minutes_statement(metric_groups: Sequence[MetricGroup], new: Mapping[str, NewRows], run: int) -> str:
+    """Recompute every minute that has a new row (``new`` by table name), of all groups of these tables."""
+    selects = [_minutes_select(group, new[group.table.name], run) for group in metric_groups]
     return f"INSERT INTO metrics_minute ({_COLUMNS})\n" + "\nUNION ALL\n".join(selects)
 
 
@@ -99,15 +122,11 @@ WHERE (metric, scope, {window}) IN (SELECT metric, scope, {window} FROM {source}
 GROUP BY metric, scope, w_start, dim_1, dim_2"""
 
 
-def _minutes_select(group: MetricGroup, ranges: Sequence[OffsetRange], run: int) -> str:
+def _minutes_select(group: MetricGroup, new: NewRows, run: int) -> str:
     minute = "toStartOfMinute(event_time)"
     dimensions = [f"toString({name})" for name in group.dimensions] + ["''"] * (2 - len(group.dimensions))
     name, condition = _which_metric(group)
-    conditions = [
-        f"(scope, {minute}) IN (SELECT scope, {minute} FROM {group.table.name} WHERE {_any(ranges)})",
-        f"event_time >= '{FIRST_TIME}' AND event_time < '{LAST_TIME}'",
-        *condition,
-    ]
+    conditions = [_touched(group.table, new), *condition]
     if group.value_column and group.table.column(group.value_column).type.startswith("Nullable"):
         conditions.append(f"{group.value_column} IS NOT NULL")
     where = "\n    AND ".join(conditions)
@@ -116,6 +135,18 @@ def _minutes_select(group: MetricGroup, ranges: Sequence[OffsetRange], run: int)
 FROM {group.table.name} FINAL
 WHERE {where}
 GROUP BY m_name, scope, m_window, m_dim_1, m_dim_2"""
+
+
+def _touched(table: Table, new: NewRows) -> str:
+    if new.dense:
+        return f"event_time >= {_time(new.first_minute)} AND event_time < {_time(new.last_minute + 1)}"
+    minute = "toStartOfMinute(event_time)"
+    touched = f"SELECT scope, {minute} FROM {table.name} WHERE {new.condition} AND {_CALENDAR}"
+    return f"(scope, {minute}) IN ({touched}) AND {_CALENDAR}"
+
+
+def _time(minute: int) -> str:
+    return f"fromUnixTimestamp64Milli({minute * 60_000}, 'UTC')"
 
 
 def _which_metric(group: MetricGroup) -> tuple[str, list[str]]:
@@ -164,7 +195,3 @@ def _not_null(group: MetricGroup, column: str) -> str:
 
 def _constant(value: str | bool) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else quoted(value)
-
-
-def _any(ranges: Sequence[OffsetRange]) -> str:
-    return "(" + " OR ".join(part.sql() for part in ranges) + ")"

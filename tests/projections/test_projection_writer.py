@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from projections.tables import EVENT_TABLES, PROJECTION_PROGRESS
 from projections.writer import Writer, rows_by_table
 from schemas.catalogue import EVENT_TYPES
 from tests.projections.batches import NOON_MS, At, Row, batch, positions
+from tests.projections.conftest import empty
 
 NOW = datetime(2026, 3, 1, 12, 0, 5, 250_000, tzinfo=UTC)
 HEARTBEAT, MEASURED, DEVICE = "readings.heartbeat", "readings.measured", "registry.device"
@@ -55,8 +56,8 @@ class Recording:
         self.inserted.append((table, rows.num_rows))
 
 
-def test_rows_come_back_as_they_were_sent(new_database: Callable[..., Client]) -> None:
-    client = new_database()
+def test_rows_come_back_as_they_were_sent(empty_database: Client) -> None:
+    client = empty_database
     write(client, {MEASURED: [Row(41, NOON_MS + 7, measured(61.5), recorded_time_ms=NOON_MS + 99)]}, partition=3)
     assert client.query("SELECT *, city, grid FROM readings FINAL").dicts() == [
         {
@@ -91,10 +92,11 @@ def _some_value(field: Any) -> Any:
     return {str: "a" * (64 if "64" in pattern else 1), bool: True, int: lowest, float: 0.5}[annotation]
 
 
-def test_writing_twice_and_in_other_pieces_changes_nothing(new_database: Callable[..., Client]) -> None:
+def test_writing_twice_and_in_other_pieces_changes_nothing(empty_database: Client, database: Client) -> None:
     rows = [Row(i, NOON_MS + i * 500, measured(50.0 + i)) for i in range(20)]
     beats = [Row(i, NOON_MS + i * 700, {"device": "d1", "battery_ratio": 0.5}) for i in range(100, 110)]
-    whole, pieces = new_database(), new_database()
+    whole, pieces = empty_database, database
+    empty(pieces)
     write(whole, {MEASURED: rows, HEARTBEAT: beats})
     write(pieces, {MEASURED: rows[:13]})
     write(pieces, {MEASURED: rows[5:], HEARTBEAT: beats})
@@ -184,8 +186,8 @@ def test_events_of_any_century_and_many_months_go_in(database: Client) -> None:
     assert database.query("SELECT count() FROM readings FINAL WHERE city = 'months'").rows == [(150,)]
 
 
-def test_late_uploads_never_set_the_present_back(new_database: Callable[..., Client]) -> None:
-    client = new_database()
+def test_late_uploads_never_set_the_present_back(empty_database: Client) -> None:
+    client = empty_database
     late = NOON_MS - 3_600_000
     write(
         client,
@@ -205,8 +207,8 @@ def test_late_uploads_never_set_the_present_back(new_database: Callable[..., Cli
     ]
 
 
-def test_devices_show_registry_status_and_signs_of_life(new_database: Callable[..., Client]) -> None:
-    client = new_database()
+def test_devices_show_registry_status_and_signs_of_life(empty_database: Client) -> None:
+    client = empty_database
     entry = {"change": "registered", "kind": "noise", "gateway": "gw1"}
     other = "wuhu/yijiang/zhongshan/tieqiao/g02"
     write(
@@ -238,8 +240,8 @@ def test_devices_show_registry_status_and_signs_of_life(new_database: Callable[.
     assert periods == [("online", utc(NOON_MS + 9), utc(NOON_MS + 99)), ("offline", utc(NOON_MS + 99), None)]
 
 
-def test_alerts_are_in_their_latest_state_whatever_is_said_again(new_database: Callable[..., Client]) -> None:
-    client = new_database()
+def test_alerts_are_in_their_latest_state_whatever_is_said_again(empty_database: Client) -> None:
+    client = empty_database
     end_ms = NOON_MS + 90_000
     steps = [
         Row(1, NOON_MS, alert("opened", NOON_MS, 1)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.log import LogConfigError, LogError, LogUnavailableError
 
+_HEARD_FOR_S: Final = 60.0
 # Nothing that waiting would mend.
 _CONFIG_CODES: Final = frozenset(
     {
@@ -39,17 +41,18 @@ class BrokerNotes:
         self.bootstrap = bootstrap
         self.fatal = False
         self._last: KafkaError | None = None
+        self._last_at_s = 0.0
 
     def note(self, error: KafkaError) -> None:
         self.fatal = self.fatal or error.fatal()
         # "All brokers are down" comes last and says less than what came before it.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._last = error
+            self._last, self._last_at_s = error, time.monotonic()
 
     def log_error(self, failed: KafkaError | KafkaException, doing: str) -> LogError:
         """The exception for a call that ``failed`` while ``doing`` something ("reading …")."""
         error: KafkaError = failed.args[0] if isinstance(failed, KafkaException) else failed
-        heard = self._last
+        heard = self._heard()
         cause = heard if heard is not None and heard.code() in _CONFIG_CODES else error
         if cause.code() in _CONFIG_CODES:
             return LogConfigError(f"Kafka at {self.bootstrap} refused {doing}: {cause.str()}")
@@ -57,7 +60,12 @@ class BrokerNotes:
 
     def unavailable(self, doing: str, why: str) -> LogUnavailableError:
         """What waiting or starting the broker may mend."""
-        heard = f"; last heard: {self._last.str()}" if self._last is not None and self._last.str() != why else ""
+        last = self._heard()
+        heard = f"; last heard: {last.str()}" if last is not None and last.str() != why else ""
         return LogUnavailableError(
             f"Kafka at {self.bootstrap} failed while {doing} ({why}{heard}): is the broker running and reachable?"
         )
+
+    def _heard(self) -> KafkaError | None:
+        """What was said lately; older trouble is over and explains nothing."""
+        return self._last if time.monotonic() - self._last_at_s < _HEARD_FOR_S else None

@@ -185,9 +185,10 @@ class Habit:
 
     def learn_gap(self, start_local_ms: int, minutes: float, params: HabitParams) -> None:
         """At home without a sign of life for this long, from this time on: only each day's longest is kept."""
-        allowed = self.gap_allowed(start_local_ms, 0.0, params)
-        if allowed is not None:
-            minutes = min(minutes, allowed[1])
+        if minutes > params.gap_least_min:  # less is always allowed
+            allowed = self.gap_allowed(start_local_ms, 0.0, params)
+            if allowed is not None:
+                minutes = min(minutes, allowed[1])
         block = start_local_ms % DAY_MS // (2 * HOUR_MS)
         day = start_local_ms // DAY_MS % _NO_DAY
         value = min(max(int(minutes), 0), _MAX_MINUTES)

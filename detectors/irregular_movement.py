@@ -258,13 +258,9 @@ class IrregularMovement:
         person.where = _HOME
         person.sign_ms = max(person.sign_ms, event_ms)
         habit.signs += 1
-        if learned:
-            days = (event_ms - person.first_ms) / DAY_MS
-            allowed = habit.gap_allowed(self._clock.local_ms(person.sign_ms), days, params)
-            if allowed is not None:
-                self._timers.schedule(f"l:{name}", max(person.sign_ms + int(allowed[1] * MINUTE_MS), now_ms))
-            else:
-                self._timers.cancel(f"l:{name}")
+        if learned:  # at the least; what is really allowed is asked when that has passed, which is seldom
+            due_ms = person.sign_ms + int(params.gap_least_min * MINUTE_MS)
+            self._timers.schedule(f"l:{name}", max(due_ms, now_ms))
 
     def _end_gap(self, name: str, person: _Person, event_ms: int, now_ms: int, position: int) -> None:
         """A sign of life ends the silence at home."""
@@ -348,6 +344,10 @@ class IrregularMovement:
         days = (person.last_ms - person.first_ms) / DAY_MS
         allowed = person.habit.gap_allowed(self._clock.local_ms(person.sign_ms), days, self.params.habit)
         if allowed is None or person.where != _HOME:
+            return
+        over_ms = person.sign_ms + int(allowed[1] * MINUTE_MS)
+        if over_ms > due_ms:
+            self._timers.schedule(f"l:{name}", over_ms)
             return
         person.no_sign = True
         gap_h = (due_ms - person.sign_ms) / HOUR_MS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from detectors.contract import StateVersionError
@@ -114,8 +115,8 @@ def test_state_of_another_version_is_refused(case: Case) -> None:
 @each
 def test_an_empty_batch_and_ticks_alone_say_nothing(case: Case) -> None:
     operator = case.build()
-    assert operator.process(EventBatch(0, checks.np.array([], dtype=checks.np.int64))) == []
-    assert checks.run(operator, checks.cut([tick(START_MS + n) for n in range(10)], 3), True) == []
+    assert operator.process(EventBatch(0, np.array([], dtype=np.int64))) == []
+    assert checks.run(operator, cut([tick(START_MS + n) for n in range(10)], 3), True) == []
 
 
 def test_nothing_while_learning() -> None:

@@ -22,6 +22,7 @@ from tests.detectors.batches import (
     MINUTE,
     SECOND,
     Say,
+    cut,
     device_entry,
     heartbeat,
     laeq,

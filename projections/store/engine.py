@@ -43,6 +43,10 @@ class Finished:
     counts: Counts
 
 
+UNKNOWN_DATABASE_ENGINE = 336
+NO_UUID_MAPPING = 49  # LOGICAL_ERROR: Cannot find UUID mapping for …
+
+
 class EngineConnection:
     """One chDB connection; used by one request at a time."""
 
@@ -178,9 +182,16 @@ class Engine:
         try:
             self._anchor.run("ATTACH DATABASE default")
         except StoreError as error:
-            if error.code != 336:  # UNKNOWN_DATABASE_ENGINE: there is no definition yet, the directory is new
+            if error.code == NO_UUID_MAPPING and not self._default_tables():
+                # The engine only finds a database's UUID again through its tables: this one has none to lose.
+                (Path(self._path) / "metadata" / "default.sql").unlink()
+            elif error.code != UNKNOWN_DATABASE_ENGINE:  # there is no definition yet: the directory is new
                 raise
             self._anchor.run("CREATE DATABASE default ENGINE = Atomic")
+
+    def _default_tables(self) -> list[Path]:
+        """Definitions of tables in the default database as its directory has them."""
+        return list((Path(self._path) / "metadata" / "default").glob("*.sql"))
 
     def _read_content_types(self) -> dict[str, str]:
         rows = self._anchor.run("SELECT name, content_type FROM system.formats WHERE is_output").payload.decode()

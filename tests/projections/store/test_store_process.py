@@ -40,6 +40,16 @@ def test_data_survives_orderly_stops(tmp_path: Path, new_config: NewConfig) -> N
             assert store.stop() == 0
 
 
+def test_an_empty_default_database_survives_stops_too(tmp_path: Path, new_config: NewConfig) -> None:
+    statements = ("SELECT 1", "CREATE TABLE brief (a UInt8) ENGINE = MergeTree ORDER BY a", "DROP TABLE brief SYNC")
+    for statement in (*statements, "CREATE DATABASE second"):
+        with StoreProcess.start(new_config(tmp_path)) as store:
+            ask(store, statement)
+            assert store.stop() == 0
+    with StoreProcess.start(new_config(tmp_path)) as store:
+        assert ask(store, "SELECT engine FROM system.databases WHERE name = 'default'") == "Atomic\n"
+
+
 def test_acknowledged_rows_survive_a_kill(tmp_path: Path, new_config: NewConfig) -> None:
     with StoreProcess.start(new_config(tmp_path)) as store:
         ask(store, "CREATE TABLE kept (a UInt64) ENGINE = MergeTree ORDER BY a")

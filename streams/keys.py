@@ -29,7 +29,7 @@ from streams.log import EventLog, LogUnavailableError
 from streams.ports import Principal, Role
 
 CONTROL_TOPIC = topic_of("control")
-EVENT_SOURCE = "gridpulse/keys"
+EVENT_SOURCE = "/gridpulse/keys"
 SYSTEM_SCOPE = NO_SCOPE  # the envelope's scope of keys that are good for everything
 REFRESH_INTERVAL_S = 1.0
 MAX_STALE_S = 300.0
@@ -132,11 +132,14 @@ class LogKeyRing:
     def _absorb(self, batch: RawBatch) -> None:
         for value in batch.values:
             key = _key_of(value)
-            if key is None:
-                continue
+            if key is None or batch.partition != self._partition_of(key.key_id):
+                continue  # a key's history lies in its own partition, where it has an order
             known = self._keys.get(key.key_id)
             if known is None or (known.status == "active" and known.key_sha256 == key.key_sha256):
                 self._keys[key.key_id] = key  # a revoked key never comes back, a hash is never exchanged
+
+    def _partition_of(self, key_id: str) -> int:
+        return partition_of(key_id.encode(), len(self._next))
 
 
 def _key_of(value: bytes) -> ApiKey | None:

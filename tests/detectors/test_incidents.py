@@ -45,12 +45,12 @@ def test_an_open_alert_is_counted_and_said_again_sparingly() -> None:
 
 def test_severity_rises_at_once_and_never_falls() -> None:
     incidents = Incidents()
-    for n in range(3):
+    for n in range(4):
         incidents.take(noticed(n))
-    (raised,) = alerts(incidents.take(noticed(3, severity="critical", cause_id="x")))
+    (raised,) = alerts(incidents.take(noticed(4, severity="critical")))  # the fifth: no power of two
     assert (raised.step, raised.severity) == ("updated", "critical")
-    (over,) = alerts(incidents.take(noticed(4, active=False, severity="info")))
-    assert (over.step, over.severity, over.resolved_time_ms) == ("resolved", "critical", 4 - 30_000)
+    (over,) = alerts(incidents.take(noticed(5, active=False, severity="info")))
+    assert (over.step, over.severity, over.resolved_time_ms) == ("resolved", "critical", 5 - 30_000)
 
 
 def test_the_end_of_something_that_was_not_open_is_no_news() -> None:

@@ -24,18 +24,18 @@ COMMUNITIES = (
 )
 # kind -> (devices per community at size 1, choices of heartbeat interval s, readings interval s, battery days)
 DEVICE_MIX: dict[str, tuple[int, tuple[float, ...], tuple[float | None, ...], float | None]] = {
-    "noise": (4, (900.0,), (60.0, 300.0, 300.0, 300.0), None),
-    "smoke": (6, (3600.0,), (1800.0,), 400.0),
-    "gas": (4, (3600.0,), (1800.0,), None),
-    "climate": (3, (1800.0,), (900.0,), None),
-    "charging": (3, (1800.0,), (900.0,), None),
+    "noise": (4, (900.0,), (60.0, 300.0, 300.0, 300.0, 300.0, 300.0, 300.0, 300.0), None),
+    "smoke": (6, (3600.0,), (3600.0,), 400.0),
+    "gas": (4, (3600.0,), (3600.0,), None),
+    "climate": (2, (1800.0,), (900.0,), None),
+    "charging": (3, (1800.0,), (1800.0, 900.0), None),
     "hydrant": (2, (3600.0,), (1800.0, 3600.0), 300.0),
     "manhole": (3, (3600.0, 7200.0), (3600.0,), 200.0),
     "water": (2, (1800.0,), (900.0,), 500.0),
     "camera": (3, (600.0, 900.0), (1800.0,), None),
-    "gate": (2, (300.0, 600.0), (None,), None),
-    "venue": (2, (600.0, 900.0), (None,), None),
-    "parking": (1, (600.0,), (None,), None),
+    "gate": (2, (600.0,), (None,), None),
+    "venue": (2, (900.0,), (None,), None),
+    "parking": (1, (900.0,), (None,), None),
 }
 WITHOUT_GATEWAY = ("hydrant", "manhole", "wearable")  # narrow-band radio, each on its own
 NOISE_ZONES = ("2", "1", "4a", "2", "3", "1", "2", "4b", "0", "2")
@@ -174,7 +174,7 @@ class World:
         }
         for nth, compound in enumerate(self.sites_of(community, "compound")):
             for _ in range(2 if nth == 0 else 1):  # the busiest compound has two: they can fail together
-                self.add_device("gateway", compound, rng, (240.0, 300.0, 600.0)[int(rng.integers(3))])
+                self.add_device("gateway", compound, rng, (300.0, 480.0, 600.0)[int(rng.integers(3))])
         for kind, (base, beats, reports, battery_days) in DEVICE_MIX.items():
             for nth in range(self.count(base)):
                 where = places[kind]
@@ -182,7 +182,7 @@ class World:
                 site = where[(nth * max(1, len(where) // 7) if far else nth) % len(where)]
                 zone = NOISE_ZONES[(nth + 3 * community.index) % len(NOISE_ZONES)] if kind == "noise" else None
                 beat = beats[int(rng.integers(len(beats)))]
-                report = reports[nth % len(reports)]
+                report = reports[(nth + base * community.index) % len(reports)]
                 self.add_device(
                     kind, site, rng, beat, report_s=report, battery_days=battery_days, noise_zone=zone
                 )  # fmt: skip

@@ -51,7 +51,9 @@ class Care:
     def __init__(self, world: World, outages: Outages) -> None:
         self._world, self._outages = world, outages
         self.of_day = lru_cache(maxsize=4)(self._draw)
-        self._public = [site.name for site in world.sites if site.kind in ("venue", "shop", "street", "other", "parking")]
+        self._public = [
+            site.name for site in world.sites if site.kind in ("venue", "shop", "street", "other", "parking")
+        ]
 
     def labels(self, day: int) -> list[Label]:
         """The labelled irregularities of a day."""

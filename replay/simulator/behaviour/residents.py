@@ -31,7 +31,7 @@ def passages(day: Day) -> list[Block]:
     """Persons and vehicles through the gates; two in three persons are known."""
     world, rng = day.world, day.rng("passages")
     gates = [device for device in world.devices if device.kind == "gate"]
-    mean = 220.0 * (0.8 if day.weekend else 1.0) * (1.0 - 0.1 * (day.weather.rain_from_h < 24))
+    mean = 170.0 * (0.8 if day.weekend else 1.0) * (1.0 - 0.1 * (day.weather.rain_from_h < 24))
     found = []
     for code, kind, share in (("pp", "person", 1.0), ("pv", "vehicle", 0.4)):
         device, time_ms, out = [], [], []
@@ -80,7 +80,7 @@ def online(day: Day) -> list[Block]:
     world, rng = day.world, day.rng("online")
     sender, time_ms, app = list[IntArray](), list[IntArray](), list[IntArray]()
     session = list[IntArray]()
-    mean = 115.0 * world.config.size * (1.15 if day.weekend else 1.0) * (1.3 if day.weekday == 0 else 1.0)
+    mean = 85.0 * world.config.size * (1.15 if day.weekend else 1.0) * (1.3 if day.weekday == 0 else 1.0)
     for community in world.communities:
         begins = arrivals(rng, day.number, mean, ONLINE)
         pages = rng.geometric(0.22, len(begins))
@@ -123,7 +123,7 @@ def waste(day: Day) -> Block:
     world, rng = day.world, day.rng("waste")
     sender, time_ms, household, station = [], [], [], []
     for community in world.communities:
-        moments = arrivals(rng, day.number, 300.0 * world.config.size, WASTE_HOURS)
+        moments = arrivals(rng, day.number, 230.0 * world.config.size, WASTE_HOURS)
         grid = np.array([world.senders.of(f"/waste/{community.name}", scope) for scope in community.grids])
         where = rng.integers(0, len(grid), len(moments))
         sender.append(grid[where])

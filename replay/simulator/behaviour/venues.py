@@ -122,7 +122,7 @@ def _activities(day: Day, sites: list[Site], senders: list[int]) -> Block:
 def _canteen(day: Day, sites: list[Site], senders: list[int]) -> Block:
     rng, rows = day.rng("canteen"), Rows()
     for site, sender in zip(sites, senders, strict=True):
-        moments = arrivals(rng, day.number, 55.0, MEALS)
+        moments = arrivals(rng, day.number, 42.0, MEALS)
         for nth, moment in enumerate(moments.tolist()):
             amount = round(float(rng.uniform(8, 26)), 1)
             order = f"co-{site.name}-{day.number}-{nth}"

@@ -4,9 +4,9 @@ Guarantees: it **only accepts**, and only what :func:`schemas.strict.parse_stric
 it doubts it leaves. It never raises on input, and its work is linear in the input whatever that holds.
 
 Why the guards around Arrow's JSON parser: it takes NaN and Infinity for numbers (so every float is checked to be
-finite), reads several objects in one record, stops at a NUL byte and lets broken UTF-8 through. A record that begins
-with ``{`` and ends with ``}`` can't be continued by the next one (a newline between them is legal in no string, and
-``{`` can't follow ``}``), so as many rows as records means one object in each.
+finite), reads several objects in one record and lets broken UTF-8 through. A record that begins with ``{`` and ends
+with ``}`` can't be continued by the next one (a newline between them is legal in no string, and ``{`` can't follow
+``}``), so as many rows as records means one object in each.
 Unexpected fields make the parse fail, so extension attributes that are not listed here, and unknown data fields, go
 the strict path. Never let it skip or infer them: it recurses through what it skips, and deep nesting ends the process.
 """
@@ -172,10 +172,9 @@ def _is_harmless(joined: bytes, size: IntArray) -> BoolArray:
     end = np.cumsum(size + 1) - 1
     start = end - size
     ok: BoolArray = (content[start] == ord("{")) & (content[end - 1] == ord("}"))
-    if b"\0" in joined or not _is_utf8(joined):
+    if not _is_utf8(joined):
         for row in np.flatnonzero(ok).tolist():
-            value = joined[start[row] : end[row]]
-            ok[row] = b"\0" not in value and _is_utf8(value)
+            ok[row] = _is_utf8(joined[start[row] : end[row]])
     return ok
 
 

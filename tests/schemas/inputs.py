@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ ATTRIBUTES: dict[str, tuple[Any, ...]] = {
              "cn.gridpulse.readings.measured", "cn.gridpulse.readings.measured.v01", ""),
     "time": TIMES,
     "scope": SCOPES,
-    "partitionkey": ("k", "k" * 257, *TEXTS),
+    "partitionkey": ("k", "k" * 256, "k" * 257, *TEXTS),
     "recordedtime": ("2020-01-01", 5),
     "subject": ("x", 1, "[" * 50),
     "myextension": ("x", 1, None, [[[]]]),
@@ -62,7 +63,7 @@ VALUES = st.sampled_from((*TEXTS, *NUMBERS, *OTHERS))
 
 def with_change(event: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     """A copy of the event with the attribute, or data field, set."""
-    changed = {**event, "data": dict(event["data"])}
+    changed: dict[str, Any] = {**event, "data": dict(event["data"])}
     target = changed if len(path) == 1 else changed["data"]
     target[path[-1]] = value
     return changed
@@ -70,7 +71,7 @@ def with_change(event: dict[str, Any], path: tuple[str, ...], value: Any) -> dic
 
 def without(event: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     """A copy of the event without the attribute or data field."""
-    changed = {**event, "data": dict(event["data"])}
+    changed: dict[str, Any] = {**event, "data": dict(event["data"])}
     (changed if len(path) == 1 else changed["data"]).pop(path[-1], None)
     return changed
 
@@ -84,7 +85,7 @@ def encoded(event: Any, *, spaced: bool = False, ascii_only: bool = True) -> byt
 @st.composite
 def events(draw: st.DrawFn) -> dict[str, Any]:
     """A golden example, mostly as it is, sometimes with something changed."""
-    event = draw(st.sampled_from(GOLDEN))
+    event: dict[str, Any] = draw(st.sampled_from(GOLDEN))
     for _ in range(draw(st.sampled_from((0, 0, 0, 1, 1, 2)))):
         if not isinstance(event.get("data"), dict):
             break
@@ -107,7 +108,7 @@ def record_values(draw: st.DrawFn) -> bytes:
     return DAMAGES[damage](value) if damage else value
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda value: value[: len(value) // 2],
     "empty": lambda value: b"",
     "blank": lambda value: b" \n",

@@ -1,0 +1,124 @@
+"""Every kind of value in every field of every type, on the fast path: never accepted but as the strict path does.
+
+The values go in batches of one Arrow type, so that the parse succeeds and the checks over columns must decide.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.catalogue import EVENT_TYPES
+from schemas.event import Event
+from schemas.families.readings import QUANTITIES
+from schemas.fast import FastType, Group, accept
+from schemas.strict import Limits, parse_strict
+from tests.schemas.inputs import ATTRIBUTES, GOLDEN, NUMBERS, OTHERS, RECORDED_MS, TEXTS, encoded, with_change, without
+
+LIMITS = Limits()
+KINDS = {kind.event_type.wire_name: kind for event_type in EVENT_TYPES if (kind := FastType.of(event_type))}
+LATEST = [event for event in GOLDEN if event["type"] in KINDS]
+MEASURED = next(event for event in LATEST if event["type"].endswith("measured.v1"))
+
+
+def sort_of_value(value: Any) -> str:
+    """Values of one sort parse together."""
+    if isinstance(value, str):
+        return "broken text" if "\ud800" in value else "text"
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return f"large integer {len(str(value))}"
+    return type(value).__name__
+
+
+def batches(values: tuple[Any, ...]) -> list[list[Any]]:
+    return [list(same) for _, same in groupby(sorted(values, key=sort_of_value), key=sort_of_value)]
+
+
+def check_fast(events: list[dict[str, Any]]) -> int:
+    """The fast path alone against the strict path. Returns how many it accepted."""
+    values = [encoded(event) for event in events]
+    outcomes = [parse_strict(value, None, RECORDED_MS, LIMITS) for value in values]
+    recorded = np.full(len(values), RECORDED_MS, dtype=np.int64)
+    group = Group(KINDS[events[0]["type"]], np.arange(len(values)), values)
+    accepted = 0
+    for rows in accept([group], recorded, LIMITS, min_rows=1):
+        fields = rows.data.to_pylist() if rows.data.num_columns else [{}] * len(rows.at)  # a tick has none
+        columns = zip(rows.at, rows.id, rows.source, rows.scope, rows.event_time_ms, fields, strict=True)
+        for at, event_id, source, scope, event_time_ms, data in columns:
+            outcome = outcomes[at]
+            assert isinstance(outcome, Event), (outcome, values[at])
+            assert (event_id.as_py(), source.as_py(), scope.as_py()) == (outcome.id, outcome.source, outcome.scope)
+            assert event_time_ms == outcome.event_time_ms
+            assert data == outcome.data.model_dump()
+            accepted += 1
+    return accepted
+
+
+@pytest.mark.parametrize("event", LATEST, ids=lambda event: str(event["id"]))
+def test_every_value_in_every_data_field(event: dict[str, Any]) -> None:
+    for name in (*event["data"], "unknown_field"):
+        for values in batches((*TEXTS, *NUMBERS, *OTHERS)):
+            check_fast([with_change(event, ("data", name), value) for value in values] + [event])
+        check_fast([without(event, ("data", name)), event])
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_every_value_in_every_attribute(name: str) -> None:
+    for values in batches((*ATTRIBUTES[name], *OTHERS)):
+        changed = [with_change(MEASURED, (name,), value) for value in values if name != "type"]
+        check_fast([MEASURED, *changed])
+    check_fast([MEASURED, without(MEASURED, (name,))])
+
+
+@pytest.mark.parametrize("name", ["id", "source", "time", "scope", "partitionkey"])
+def test_good_rows_beside_doubted_ones_are_accepted(name: str) -> None:
+    """Texts of an attribute parse in any case, so the rows that are right must not suffer from those that are not."""
+    events = [with_change(MEASURED, (name,), value) for value in ATTRIBUTES[name] if sort_of_value(value) == "text"]
+    for event in events:
+        assert check_fast([MEASURED, event, MEASURED]) >= 2
+
+
+def test_quantities_have_their_units_and_ranges() -> None:
+    units = sorted({unit for unit, _, _ in QUANTITIES.values()})
+    events = []
+    for quantity, (_, lowest, highest) in QUANTITIES.items():
+        for unit in units:
+            for value in (lowest, highest, np.nextafter(lowest, -np.inf), np.nextafter(highest, np.inf)):
+                data = {"device": "d", "quantity": quantity, "unit": unit, "value": float(value)}
+                events.append({**MEASURED, "data": data})
+    assert check_fast(events) == 2 * len(QUANTITIES)
+
+
+def alone(values: list[bytes], wire_name: str = MEASURED["type"]) -> list[int]:
+    """Which of the records the fast path takes for events of a type, were they guessed to be."""
+    recorded = np.full(len(values), RECORDED_MS, dtype=np.int64)
+    found = accept([Group(KINDS[wire_name], np.arange(len(values)), values)], recorded, LIMITS, min_rows=1)
+    return [int(at) for rows in found for at in rows.at]
+
+
+def test_records_can_not_run_into_each_other() -> None:
+    good = encoded(MEASURED)
+    assert alone([b'{"data":', b"{}}", good + good, good]) == [3]
+    assert alone([good[:-1], b"}", good + good, good]) == [3]
+    assert alone([b'{"subject":"', b'"}', good + good, good]) == [3]
+    assert alone([good, b"", good]) == [0, 2]
+    assert alone([good + b"\0" + good, b"{}", good]) == [2]
+
+
+def test_a_wrongly_guessed_type_is_noticed() -> None:
+    good = encoded(MEASURED)
+    other = encoded({**MEASURED, "type": "cn.gridpulse.readings.sos.v1"})
+    assert alone([other, good, other]) == [1]
+    assert alone([good, good], "cn.gridpulse.control.tick.v1") == []
+
+
+def test_deep_nesting_never_reaches_the_recursive_parser() -> None:
+    good = encoded(MEASURED)
+    for deep in (b"[" * 30_000 + b"]" * 30_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000):
+        for spot in (b'"subject":', b'"x":', b'"data":', b'"data":{"device":', b'"data":{"x":'):
+            end = b"}}" if b'{"' in spot else b"}"
+            assert alone([good, b"{" + spot + deep + end, good]) == [0, 2]
+        assert alone([good, deep, good]) == [0, 2]

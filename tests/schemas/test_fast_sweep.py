@@ -115,6 +115,12 @@ def test_a_wrongly_guessed_type_is_noticed() -> None:
     assert alone([good, good], "cn.gridpulse.control.tick.v1") == []
 
 
+def test_data_must_be_there_even_where_it_has_no_fields() -> None:
+    tick = next(event for event in LATEST if event["type"].endswith("tick.v1"))
+    values = [encoded(event) for event in (tick, without(tick, ("data",)), {**tick, "data": None})]
+    assert alone(values, tick["type"]) == [0]
+
+
 def test_deep_nesting_never_reaches_the_recursive_parser() -> None:
     good = encoded(MEASURED)
     for deep in (b"[" * 30_000 + b"]" * 30_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000):

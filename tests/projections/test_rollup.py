@@ -165,6 +165,15 @@ def test_a_late_event_corrects_its_windows_and_no_others(empty_database: Client)
         assert changed == {window_of(grain, late.event_time_ms), window_of(grain, too.event_time_ms)}
 
 
+def test_days_wait_for_their_hours(empty_database: Client) -> None:
+    """Days are due before hours: they must not take the runs for done whose hours are still to come."""
+    write(empty_database, {MEASURED: [level(1, NOON_MS, 50.0)]})
+    worker = RollupWorker(empty_database, hour_every_runs=3, day_every_runs=1)
+    assert worker.run_once().hour_rows == 0
+    done = worker.catch_up()
+    assert (done.hour_rows, done.day_rows) == (1, 1)
+
+
 def test_days_begin_at_local_midnight(empty_database: Client) -> None:
     client = empty_database
     midnight_ms = int(datetime(2026, 3, 2, tzinfo=SHANGHAI).timestamp() * 1000)

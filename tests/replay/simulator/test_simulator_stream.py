@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +23,7 @@ from schemas.topics import DOMAIN_FAMILIES, DOMAIN_TOPICS, partition_key, partit
 
 SMALL = DistrictConfig(seed=3, communities=2, size=0.5, learning_days=1.0, bad_ratio=0.002)
 START_MS = SMALL.start_ms
+ROOT = Path(__file__).parents[3]
 TICK = b"cn.gridpulse.control.tick"
 
 
@@ -117,6 +122,22 @@ def test_same_config_same_bytes_another_seed_other_bytes() -> None:
     assert digest(again.registry_events()) == digest(Simulator(SMALL, partitions=3).registry_events())
     other = Simulator(DistrictConfig(seed=4, communities=2, size=0.5), partitions=3)
     assert digest(first) != digest(events_of(other, *span))
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    script = (
+        "import hashlib;from replay.simulator import *;"
+        "s=Simulator(DistrictConfig(communities=1,size=0.2));d=hashlib.sha256();t=s.config.start_ms;"
+        "[d.update(r.value) for p in s.slices(t,t+86_400_000,3_600_000) for r in p.records];print(d.hexdigest())"
+    )
+
+    def run(hash_seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        return subprocess.run(
+            [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert run("1") == run("2") != ""
 
 
 @pytest.mark.parametrize("slice_ms", [97_000, 10 * MINUTE_MS, 5 * HOUR_MS])

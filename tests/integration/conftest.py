@@ -1,0 +1,49 @@
+"""A running world for the tests of this folder, started once, and the foreign tools they use."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.running import ROOT, World
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """``gridpulse up``, all embedded. Shared: use event ids, devices and grids of your own, and leave it running."""
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        world.start_up()
+        yield world
+    finally:
+        if world.up is not None:
+            world.up.end()
+
+
+@pytest.fixture(scope="session")
+def key(world: World) -> str:
+    """A key good for everything, issued by the command line."""
+    return world.issue_key()
+
+
+@pytest.fixture(scope="session")
+def kcat() -> str:
+    """The path of kcat, Debian's Kafka client."""
+    return _tool("kcat")
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The path of curl."""
+    return _tool("curl")
+
+
+def _tool(name: str) -> str:
+    found = subprocess.run(
+        ["sh", str(ROOT / "requirements" / "get-tool.sh"), name], capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        pytest.fail(found.stderr.strip(), pytrace=False)
+    return found.stdout.strip()

@@ -14,9 +14,9 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from api.dependencies import Context
 from api.problems import Refusal
+from schemas.strict import SCOPE_PATTERN
 from streams.ports import Principal, Role
 
-SCOPE_PATTERN = r"^[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,4}$"
 MAX_KEY_CHARS = 256
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearerKey", description="gp_<key id>_<secret>")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="headerKey")
@@ -73,7 +73,7 @@ def allowed_scope(principal: Principal, wanted: str | None) -> str:
 ScopeParam = Annotated[
     str | None,
     Query(
-        alias="scope", pattern=SCOPE_PATTERN, max_length=164, examples=["wuhu/jinghu/tingtang"],
+        alias="scope", pattern=f"^{SCOPE_PATTERN}$", max_length=164, examples=["wuhu/jinghu/tingtang"],
         description="范围:市/区/街道/社区/网格,含下级;默认为密钥的范围 subtree; default: the key's own",
     ),
 ]  # fmt: skip

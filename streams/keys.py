@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from schemas.event import NO_SCOPE
 from schemas.families.system import ApiKey
 from schemas.records import NewRecord, RawBatch
+from schemas.strict import SCOPE_PATTERN
 from schemas.topics import partition_of, topic_of
 from streams.log import EventLog, LogUnavailableError
 from streams.ports import Principal, Role
@@ -38,7 +39,7 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY_ID_CHARS = 12
 _SECRET_CHARS = 43  # 43 * log2(62) = 256 bits
 _KEY_TEXT = re.compile(r"gp_([0-9A-Za-z]{4,32})_([0-9A-Za-z]{43,128})")
-_SCOPE = re.compile(r"(?:[a-z0-9_-]{1,32}(?:/[a-z0-9_-]{1,32}){0,4})?")
+_SCOPE = re.compile(f"(?:{SCOPE_PATTERN})?")
 _API_KEY_TYPE = f"{ApiKey.type_name}.v{ApiKey.version}"
 _NO_SUCH_KEY_SHA256 = "0" * 64  # compared with when the key is unknown, so that an answer takes as long
 

@@ -208,6 +208,18 @@ def test_behind_is_as_of_the_slowest_partition_and_idle_ones_do_not_count(world:
     assert "gridpulse_lag_seconds 2.0" in text
 
 
+def test_one_record_behind_is_behind(world: Any, http: TestClient) -> None:
+    world.log_state.ends, world.log_state.last_ms = {READINGS: 5}, {READINGS: round(NOON.timestamp() * 1000)}
+    world.queries.progress_rows = [PartitionProgress("gridpulse.readings", 0, 4, NOON - timedelta(seconds=1))]
+    assert freshness(http) == ("2026-03-01T11:59:59+08:00", 1, 1.0)
+
+
+def test_a_partition_never_written_leaves_nothing_certain(world: Any, http: TestClient) -> None:
+    world.log_state.ends, world.log_state.last_ms = {READINGS: 5, ALERTS: 1}, {READINGS: 0, ALERTS: 0}
+    world.queries.progress_rows = [PartitionProgress("gridpulse.readings", 0, 4, NOON)]
+    assert freshness(http)[:2] == (None, 2)
+
+
 def test_a_metric_is_only_as_fresh_as_its_rollups(world: Any, http: TestClient) -> None:
     world.log_state.ends, world.log_state.last_ms = {READINGS: 1}, {READINGS: round(NOON.timestamp() * 1000)}
     world.queries.progress_rows = [PartitionProgress("gridpulse.readings", 0, 1, NOON)]
@@ -278,3 +290,12 @@ def test_answers_are_not_to_be_stored_and_have_no_cors(http: TestClient) -> None
     answer = http.get("/v1/metrics", headers={"Origin": "https://elsewhere.example"})
     assert answer.headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_requests_are_counted_by_route_template(http: TestClient) -> None:
+    http.get("/v1/devices/some-device")
+    http.get("/v1/nowhere")
+    text = http.get("/metrics").text
+    assert 'gridpulse_http_requests_total{method="GET",route="/v1/devices/{device}",status="404"} 1.0' in text
+    assert 'gridpulse_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text
+    assert "some-device" not in text

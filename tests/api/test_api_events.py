@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from cloudevents.core.bindings import http as official
 from cloudevents.core.v1.event import CloudEvent
 from fastapi.testclient import TestClient
+
+from api.bodies import unpack
+from api.problems import Refusal
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -188,3 +192,14 @@ def test_ingested_events_are_counted_by_status_and_reason(http: TestClient) -> N
     assert 'gridpulse_ingest_events_total{reason="",status="duplicate"} 1.0' in text
     assert 'gridpulse_ingest_events_total{reason="malformed",status="rejected"} 1.0' in text
     assert 'gridpulse_http_requests_total{method="POST",route="/v1/events",status="202"} 1.0' in text
+
+
+def test_a_bomb_is_never_unpacked_beyond_the_limit() -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal):
+            unpack(bomb, "gzip", 1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 import threading
@@ -13,6 +14,7 @@ from gridpulse.secrets import store_secrets
 from gridpulse.settings import READER_USER, WRITER_USER, Settings, split_list
 from schemas.topics import DOMAIN_TOPICS
 from streams.flow import Cluster, FlowConfig, run_flow
+from streams.ticker import Ticker
 
 
 def run_store(settings: Settings) -> None:
@@ -39,7 +41,6 @@ def run_api(settings: Settings) -> None:
     import uvicorn
 
     from gridpulse.api_wiring import build_api
-    from streams.ticker import Ticker
 
     require_free_port(settings.api_host, settings.api_port, "GRIDPULSE_API_PORT")
     with adapters.the_log(settings) as log:
@@ -47,8 +48,9 @@ def run_api(settings: Settings) -> None:
         app = build_api(settings, log, clock)
         stop = threading.Event()
         if settings.ticker:
-            ticker = Ticker(log, DOMAIN_TOPICS, clock, settings.tick_interval_ms)
-            threading.Thread(target=ticker.run, args=(stop,), name="ticker", daemon=True).start()
+            # Never gives up while the log is away: queries are answered all the same.
+            ticker = Ticker(log, DOMAIN_TOPICS, clock, settings.tick_interval_ms, give_up_after_s=math.inf)
+            threading.Thread(target=_tick, args=(ticker, stop), name="ticker", daemon=True).start()
         try:
             uvicorn.run(
                 app, host=settings.api_host, port=settings.api_port, log_level="warning", access_log=False,
@@ -56,6 +58,15 @@ def run_api(settings: Settings) -> None:
             )  # fmt: skip
         finally:
             stop.set()
+
+
+def _tick(ticker: Ticker, stop: threading.Event) -> None:
+    """Without ticks nothing moves on where nothing happens: a defect in the ticker ends its process, to be restarted."""
+    try:
+        ticker.run(stop)
+    except BaseException:
+        signal.raise_signal(signal.SIGTERM)
+        raise
 
 
 def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:

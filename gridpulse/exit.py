@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from projections.migrate import MigrationError
 
 from gridpulse.settings import SettingsError
-from projections.client import StoreError, StoreUnavailableError
+from projections.client import StoreError, StoreUnavailableError, StoreUrlError
 from projections.store.config import StoreStartError
 from streams.log import LogConfigError, LogUnavailableError, OffsetOutOfRangeError
 from streams.supervise import EXIT_CONFIG, ChildFailedError
@@ -31,6 +31,8 @@ def sentences() -> Iterator[None]:
         yield
     except SettingsError as error:
         _say(error, EXIT_USAGE)
+    except StoreUrlError as error:
+        _say(SettingsError(f"GRIDPULSE_CLICKHOUSE_URL: {error}"), EXIT_USAGE)
     except (*CONFIG_ERRORS, StartError) as error:
         _say(error, EXIT_CONFIG)
     except UNAVAILABLE_ERRORS as error:

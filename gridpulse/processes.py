@@ -17,6 +17,10 @@ from streams.flow import Cluster, FlowConfig, run_flow
 from streams.ticker import Ticker
 
 
+READER_PROFILE = {"max_execution_time": "20"}
+"""The reader's limits: a read-only user cannot set its own."""
+
+
 def run_store(settings: Settings) -> None:
     """The embedded ClickHouse store; owns its directory."""
     from projections.store.config import StoreConfig, StoreUser, password_hash
@@ -24,14 +28,14 @@ def run_store(settings: Settings) -> None:
 
     secrets = store_secrets(settings.data_dir)
 
-    def user(password: str, readonly: bool) -> StoreUser:
-        return StoreUser(password_hash(password), readonly)
-
     serve(
         StoreConfig(
             data_dir=settings.data_dir / "store",
             port=settings.store_port,
-            users={WRITER_USER: user(secrets.writer, False), READER_USER: user(secrets.reader, True)},
+            users={
+                WRITER_USER: StoreUser(password_hash(secrets.writer)),
+                READER_USER: StoreUser(password_hash(secrets.reader), readonly=True, settings=READER_PROFILE),
+            },
         )
     )
 
@@ -61,7 +65,7 @@ def run_api(settings: Settings) -> None:
 
 
 def _tick(ticker: Ticker, stop: threading.Event) -> None:
-    """Without ticks nothing moves on where nothing happens: a defect in the ticker ends its process, to be restarted."""
+    """Without ticks nothing moves on in silent partitions: where the ticker fails, its process ends and is restarted."""
     try:
         ticker.run(stop)
     except BaseException:

@@ -6,18 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from projections.migrate import MigrationError
-
 from gridpulse.settings import SettingsError
-from projections.client import StoreError, StoreUnavailableError, StoreUrlError
-from projections.store.config import StoreStartError
-from streams.log import LogConfigError, LogUnavailableError, OffsetOutOfRangeError
 from streams.supervise import EXIT_CONFIG, ChildFailedError
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: a dependency is not there; worth trying again
-CONFIG_ERRORS = (LogConfigError, StoreStartError, ChildFailedError, MigrationError, OffsetOutOfRangeError)
-UNAVAILABLE_ERRORS = (LogUnavailableError, StoreUnavailableError)
 
 
 class StartError(Exception):
@@ -30,17 +24,35 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        _say(error, EXIT_USAGE)
-    except StoreUrlError as error:
-        _say(SettingsError(f"GRIDPULSE_CLICKHOUSE_URL: {error}"), EXIT_USAGE)
-    except (*CONFIG_ERRORS, StartError) as error:
-        _say(error, EXIT_CONFIG)
-    except UNAVAILABLE_ERRORS as error:
-        _say(error, EXIT_UNAVAILABLE)
-    except StoreError as error:
-        _say(error, 1)
+        _say(f"{error}", EXIT_USAGE)
+    except (StartError, ChildFailedError) as error:
+        _say(f"{error}", EXIT_CONFIG)
+    except Exception as error:
+        known = _known(error)
+        if known is None:
+            raise
+        _say(*known)
 
 
-def _say(error: Exception, code: int) -> None:
-    sys.stderr.write(f"gridpulse: {error}\n")
+def _known(error: Exception) -> tuple[str, int] | None:
+    """Sentence and exit code of what the rooms raise; imported only now, so that commands start without them."""
+    from projections.client import StoreError, StoreUnavailableError, StoreUrlError
+    from projections.migrate import MigrationError
+    from projections.store.config import StoreStartError
+    from streams.log import LogConfigError, LogUnavailableError, OffsetOutOfRangeError
+
+    match error:
+        case StoreUrlError():
+            return f"GRIDPULSE_CLICKHOUSE_URL: {error}", EXIT_USAGE
+        case LogConfigError() | StoreStartError() | MigrationError() | OffsetOutOfRangeError():
+            return f"{error}", EXIT_CONFIG
+        case LogUnavailableError() | StoreUnavailableError():
+            return f"{error}", EXIT_UNAVAILABLE
+        case StoreError():
+            return f"{error}", EXIT_FAILED
+    return None
+
+
+def _say(sentence: str, code: int) -> None:
+    sys.stderr.write(f"gridpulse: {sentence}\n")
     raise SystemExit(code) from None

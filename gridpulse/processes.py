@@ -16,7 +16,6 @@ from schemas.topics import DOMAIN_TOPICS
 from streams.flow import Cluster, FlowConfig, run_flow
 from streams.ticker import Ticker
 
-
 READER_PROFILE = {"max_execution_time": "20"}
 """The reader's limits: a read-only user cannot set its own."""
 
@@ -65,7 +64,7 @@ def run_api(settings: Settings) -> None:
 
 
 def _tick(ticker: Ticker, stop: threading.Event) -> None:
-    """Without ticks nothing moves on in silent partitions: where the ticker fails, its process ends and is restarted."""
+    """Silent partitions need ticks: when the ticker fails, its process ends, to be restarted."""
     try:
         ticker.run(stop)
     except BaseException:

@@ -37,9 +37,10 @@ def register(app: typer.Typer) -> None:
 def up(data_dir: DataDir = None) -> None:
     """Embedded or not, as the settings say."""
     with sentences():
+        settings = load_settings({"data_dir": data_dir})  # before anything heavy is imported
         from gridpulse.up import run_up
 
-        run_up(load_settings({"data_dir": data_dir}))
+        run_up(settings)
 
 
 def demo(
@@ -64,9 +65,10 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Bytewax 工作线程数 · Bytewax workers.")] = None,
 ) -> None:
     with sentences():
+        settings = load_settings({"data_dir": data_dir, "workers": workers})
         from gridpulse.processes import PROCESSES
 
-        PROCESSES[process.value](load_settings({"data_dir": data_dir, "workers": workers}))
+        PROCESSES[process.value](settings)
 
 
 def migrate(
@@ -75,9 +77,10 @@ def migrate(
     json: Json = False,
 ) -> None:
     with sentences():
+        settings = load_settings({"data_dir": data_dir})
         from gridpulse.adapters import migrate_database
         from gridpulse.cli.output import emit
 
-        applied = migrate_database(load_settings({"data_dir": data_dir}), dry_run=dry_run)
+        applied = migrate_database(settings, dry_run=dry_run)
         text = "\n".join(applied) if applied else "数据库已是最新 · The database is up to date."
         emit({"applied": applied, "dry_run": dry_run}, text, json)

@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from detectors.lane import DetectorParams, build_lane
-from detectors.outputs import to_event
-from projections.migrate import migrate
-from projections.writer import Writer
-from streams.clocks import LogClock, wall_clock
-from streams.log_url import open_log
 
 from detectors.contract import Emitted
+from detectors.lane import DetectorParams, build_lane
+from detectors.outputs import to_event
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import DATABASE, READER_USER, Settings
 from projections.client import Client, connect, with_retries
+from projections.migrate import migrate
+from projections.writer import Writer
 from schemas.codec import Dead, Decoder
 from schemas.event import to_new_record
 from schemas.records import NewRecord
 from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
+from streams.clocks import LogClock, wall_clock
 from streams.flow import FlowPorts, WriterItem
 from streams.ingest import Ingest, IngestConfig, dead_letter_record
 from streams.keys import LogKeyRing, issue_key, revoke_key
 from streams.log import EventLog
+from streams.log_url import open_log
 from streams.recent_ids import RecentIds
 
 Clock = Callable[[], int]

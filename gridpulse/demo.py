@@ -33,6 +33,7 @@ from replay.simulator.score import score
 from streams.supervise import Supervisor
 
 DRAIN_TIMEOUT_S = 60.0
+LOOK_EVERY_S = 0.1
 DISTRICT_SCOPE = "wuhu"
 
 
@@ -144,7 +145,7 @@ def _live(
                     live.update(render(view))
                 elif view.due_line(time.monotonic()):
                     console.print(view.line(), highlight=False)
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY_S)
 
 
 def _drain(supervisor: Supervisor, feeder: Feeder, watcher: Watcher) -> None:

@@ -16,7 +16,6 @@ TARGET_SLICES_PER_S = 20.0
 EVENTS_PER_DAY = 50_000.0  # of the default district; only sets how long a slice is
 MAX_SLICE_MS = 1_800_000
 TEN_YEARS_MS = 3650 * 86_400_000
-TICK_TYPE = b"control.tick"
 
 
 @dataclass(slots=True)
@@ -71,26 +70,26 @@ class Feeder:
 
     def _feed(self) -> None:
         if self.now_ms <= self.district.start_ms:
-            self._append(self.simulator.registry_events())
+            self._append(self.simulator.registry_events(), ticks=0)
         slice_ms = int(min(MAX_SLICE_MS, 86_400_000 * self.rate / EVENTS_PER_DAY / TARGET_SLICES_PER_S))
         for piece in self.simulator.slices(self.now_ms, self.now_ms + TEN_YEARS_MS, max(slice_ms, 1000)):
             self._pace()
             if self._stop.is_set():
                 return
-            self._append(piece.records)
+            self._append(piece.records, self.simulator.ticks_per_slice)
             self.now_ms = piece.end_ms
 
     def _pace(self) -> None:
         due_s = self.started_s + self.events / self.rate
         self._stop.wait(max(0.0, due_s - time.monotonic()))
 
-    def _append(self, records: list[NewRecord]) -> None:
+    def _append(self, records: list[NewRecord], ticks: int) -> None:
+        """``ticks``: so many of the last records are ticks, which count for nothing."""
         before_s = time.monotonic()
         offsets = self.log.append(records)
         ends: dict[TopicPartition, tuple[int, int]] = {}
-        for record, offset in zip(records, offsets, strict=True):
-            if TICK_TYPE in record.value[:120]:
-                continue
+        events = len(records) - ticks
+        for record, offset in zip(records[:events], offsets[:events], strict=True):
             where = TopicPartition(record.topic, record.partition)
             ends[where] = (offset + 1, ends.get(where, (0, 0))[1] + 1)
             self.events += 1

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 from gridpulse import adapters
 from gridpulse.settings import Settings
 from replay.simulator import DistrictConfig, Simulator, write_labels, write_ndjson

@@ -14,12 +14,14 @@ Time        the wall clock paces reading and stamps ``processed_time``; no resul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import bytewax.operators as op
+import numpy as np
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
@@ -92,9 +94,10 @@ class FlowConfig:
     lanes: int
     write: bool
     detect: bool
-    poll_ms: int = 50
-    linger_ms: int = 200
+    poll_ms: int = 200
+    linger_ms: int = 750
     max_batch_records: int = 20_000
+    max_flush_rows: int = 60_000
     snapshot_interval_s: float = 10.0
     stop_at_end: bool = False
 
@@ -114,12 +117,12 @@ class _DecodedItem:
 
 def progress_of(raw: RawBatch) -> tuple[Progress, ...]:
     """The last position per topic of a batch."""
-    last: dict[int, int] = {}
-    for row, topic in enumerate(raw.topic_index.tolist()):
-        last[topic] = row
+    backwards = raw.topic_index[::-1]
+    topics, distance_from_end = np.unique(backwards, return_index=True)
+    rows = len(backwards) - 1 - distance_from_end
     return tuple(
         Progress(raw.topics[topic], raw.partition, int(raw.offsets[row]) + 1, int(raw.recorded_time_ms[row]))
-        for topic, row in sorted(last.items())
+        for topic, row in zip(topics.tolist(), rows.tolist(), strict=True)
     )
 
 
@@ -161,10 +164,16 @@ class _LogSource(FixedPartitionedSource[_Item, bytes]):
 
 
 class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
-    """Gathers micro-batches of all its lanes into fewer, larger inserts; empty-handed at every snapshot."""
+    """Gathers micro-batches of all its lanes into fewer, larger inserts; empty-handed at every snapshot.
+
+    Inserts run on a thread of their own, one flush at a time, so decoding and detection go on meanwhile. A flush that
+    failed fails the dataflow at the next batch or snapshot, before its epoch can be committed.
+    """
 
     def __init__(self, writer: BatchWriter, linger_ms: int, max_rows: int) -> None:
         self._writer, self._linger, self._max_rows = writer, timedelta(milliseconds=linger_ms), max_rows
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-writer")
+        self._flushing: Future[None] | None = None
         self._waiting: list[WriterItem] = []
         self._rows = 0
         self._first_at: datetime | None = None
@@ -175,20 +184,34 @@ class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
         for value in values:
             self._waiting.append(WriterItem(value.decoded.events, value.progress))
             self._rows += len(value.decoded.events.recorded_time_ms)
-        if self._rows >= self._max_rows or now - self._first_at >= self._linger:
-            self._flush()
+        full = self._rows >= self._max_rows
+        if full or (now - self._first_at >= self._linger and self._is_free()):
+            self._flush()  # when full it waits for the flush before: this is what holds reading back
+
+    def _is_free(self) -> bool:
+        return self._flushing is None or self._flushing.done()
 
     def _flush(self) -> None:
+        self._settle()
         if self._waiting:
-            self._writer.write(self._waiting)
+            self._flushing = self._thread.submit(self._writer.write, self._waiting)
         self._waiting, self._rows, self._first_at = [], 0, None
+
+    def _settle(self) -> None:
+        """Wait for the flush that is under way; raises what it raised."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            flushing.result()
 
     def snapshot(self) -> bytes:
         self._flush()
+        self._settle()
         return b""
 
     def close(self) -> None:
         self._flush()
+        self._settle()
+        self._thread.shutdown()
         self._writer.close()
 
 
@@ -203,7 +226,7 @@ class _WriterSink(FixedPartitionedSink[_DecodedItem, bytes]):
         return FeedName.parse(item_key).partition
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _WriterPartition:
-        return _WriterPartition(self._ports.new_writer(), self._config.linger_ms, self._config.max_batch_records)
+        return _WriterPartition(self._ports.new_writer(), self._config.linger_ms, self._config.max_flush_rows)
 
 
 class _LogSinkPartition(StatelessSinkPartition[list[NewRecord]]):

@@ -36,9 +36,9 @@ def schemas(
 ) -> None:
     with sentences():
         import orjson
-        from schemas.export import export_json_schemas, json_schema
 
         from schemas.catalogue import BY_NAME, EVENT_TYPES
+        from schemas.export import export_json_schemas, json_schema
 
         if export is not None:
             written = export_json_schemas(export)

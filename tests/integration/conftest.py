@@ -40,6 +40,14 @@ def curl() -> str:
     return _tool("curl")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the shared world run in one worker, so there is one world."""
+    for item in items:
+        if "world" in getattr(item, "fixturenames", ()) and "tests/integration" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("world"))
+
+
 def _tool(name: str) -> str:
     found = subprocess.run(
         ["sh", str(ROOT / "requirements" / "get-tool.sh"), name], capture_output=True, text=True, check=False

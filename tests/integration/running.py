@@ -152,6 +152,7 @@ class World:
     api_port: int = 0
     store_port: int = 0
     up: Started | None = None
+    parts: dict[str, Started] = field(default_factory=dict)  # started by their own commands
 
     def __post_init__(self) -> None:
         self.api_port, self.store_port = free_ports(2)

@@ -24,7 +24,6 @@ from cloudevents.core.v1.event import CloudEvent
 from tests.integration.inputs import BAD, as_json
 from tests.integration.running import BATCH, ROOT, STRUCTURED, World, measured, until
 
-pytestmark = pytest.mark.xdist_group("world")
 BOMB = gzip.compress(bytes(64 << 20), 6)
 
 

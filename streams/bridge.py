@@ -45,6 +45,7 @@ class Bridge:
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "fetch.queue.backoff.ms": 5,
+            "session.timeout.ms": 10_000,  # so long a killed bridge's partitions wait for the next one; 45 s by default
             **client_config,
         }
         self._consumer = Consumer(config)

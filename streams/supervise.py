@@ -69,7 +69,7 @@ class Supervisor:
             self.check()
             if self.monotonic() > give_up_s:
                 raise ChildFailedError(f"{spec.name} was not ready within {spec.ready_timeout_s:.0f} s; see its log")
-            self.sleep(0.05)
+            self.sleep(0.1)
 
     def check(self) -> None:
         """Restart children that ended. :raises ChildFailedError: one can't run."""

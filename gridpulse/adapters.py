@@ -35,6 +35,8 @@ Clock = Callable[[], int]
 
 def the_log(settings: Settings) -> EventLog:
     """The event log with all topics made. :raises LogError: it can't be used."""
+    if settings.log_url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.effective_log_url, wall_clock)
     log.create_topics(ALL_TOPICS, settings.partitions)
     return log

@@ -234,6 +234,12 @@ class World:
             trust_env=False,
         )
 
+    def store_answers(self) -> bool:
+        """Whether the embedded store answers ClickHouse's ping."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.store_url}/ping", timeout=10, trust_env=False).text == "Ok.\n"
+        return False
+
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """What any HTTP client of ClickHouse gets as the reader; raises while the store is away."""
         answer = httpx.post(

@@ -1,0 +1,62 @@
+"""``gridpulse demo``: ends by itself with one JSON object, and a second start goes on where the first one stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.running import World, ended_after, gridpulse, until
+
+KINDS = {"irregular_movement", "device_offline", "noise_limit"}
+
+
+def demo(world: World, *options: str) -> dict[str, Any]:
+    """One run; what its last line on stdout says."""
+    done = gridpulse("demo", "--rate", "2000", "--json", *options, environment=world.environment)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def check(result: dict[str, Any], seconds: int) -> None:
+    """What every run's result holds."""
+    assert result["events"] >= 1500 * seconds
+    assert result["events_per_s"] > 0
+    assert 0 < result["event_to_queryable_ms"]["p50"] <= result["event_to_queryable_ms"]["p99"]
+    assert result["alerts"].keys() == KINDS
+    for counts in result["alerts"].values():
+        assert {"hit", "missed", "false"} <= counts.keys()
+    assert isinstance(result["dead_letters"], int)
+    assert result["restarts"] == 0
+
+
+def domain_tables(world: World) -> list[str]:
+    """The tables of events that come from outside."""
+    system = ("detections", "alerts", "deadletters", "control")
+    types = json.loads(world.run("schemas", "--json").stdout)
+    return [one["table"] for one in types if one["type"].split(".")[2] not in system]
+
+
+@pytest.mark.parametrize("log", [(), ("--kafka",)], ids=["sqlite", "kafka"])
+def test_a_second_start_goes_on(tmp_path: Path, log: tuple[str, ...]) -> None:
+    world = World(tmp_path)
+    results = [demo(world, "--seconds", f"{seconds}", *log) for seconds in (8, 5)]
+    check(results[0], 8)
+    check(results[1], 5)
+
+    tables = domain_tables(world)
+    union = " UNION ALL ".join(f"SELECT source, event_id, recorded_time FROM {table} FINAL" for table in tables)
+    days = "dateDiff('millisecond', min(recorded_time), max(recorded_time)) / 86400000"
+    sql = f"SELECT count() AS rows, uniqExact(source, event_id) AS events, {days} AS days FROM ({union})"
+    store = world.start("run", "store")
+    with ended_after(store):
+        until(world.store_answers, "the store")
+        (row,) = world.rows(sql)
+    assert row["rows"] == row["events"], "an event is there twice"
+    assert row["events"] == sum(result["events"] - result["bad_events_sent"] for result in results)
+    # Neither a gap nor an overlap: the time that passed in both together is the time from the first to the last event.
+    assert row["days"] == pytest.approx(sum(result["simulated_days"] for result in results), abs=0.02)

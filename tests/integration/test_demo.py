@@ -22,15 +22,14 @@ def demo(world: World, *options: str) -> dict[str, Any]:
     return result
 
 
-def check(result: dict[str, Any], seconds: int) -> None:
+def check(result: dict[str, Any]) -> None:
     """What every run's result holds."""
-    assert result["events"] >= 1500 * seconds
+    assert result["events"] == result["events_queryable"] > 1000
     assert result["events_per_s"] > 0
     assert 0 < result["event_to_queryable_ms"]["p50"] <= result["event_to_queryable_ms"]["p99"]
     assert result["alerts"].keys() == KINDS
     for counts in result["alerts"].values():
         assert {"hit", "missed", "false"} <= counts.keys()
-    assert isinstance(result["dead_letters"], int)
     assert result["restarts"] == 0
 
 
@@ -44,9 +43,10 @@ def domain_tables(world: World) -> list[str]:
 @pytest.mark.parametrize("log", [(), ("--kafka",)], ids=["sqlite", "kafka"])
 def test_a_second_start_goes_on(tmp_path: Path, log: tuple[str, ...]) -> None:
     world = World(tmp_path)
-    results = [demo(world, "--seconds", f"{seconds}", *log) for seconds in (8, 5)]
-    check(results[0], 8)
-    check(results[1], 5)
+    results = [demo(world, "--seconds", "5", *log) for _ in range(2)]
+    for result in results:
+        check(result)
+    assert results[1]["dead_letters"] >= sum(result["bad_events_sent"] for result in results) > 0
 
     tables = domain_tables(world)
     union = " UNION ALL ".join(f"SELECT source, event_id, recorded_time FROM {table} FINAL" for table in tables)
@@ -57,6 +57,8 @@ def test_a_second_start_goes_on(tmp_path: Path, log: tuple[str, ...]) -> None:
         until(world.store_answers, "the store")
         (row,) = world.rows(sql)
     assert row["rows"] == row["events"], "an event is there twice"
-    assert row["events"] == sum(result["events"] - result["bad_events_sent"] for result in results)
+    # All of both runs is there. The simulator's impatient senders repeat a few in ten thousand under the same id.
+    sent = sum(result["events"] - result["bad_events_sent"] for result in results)
+    assert 0.997 * sent <= row["events"] <= sent
     # Neither a gap nor an overlap: the time that passed in both together is the time from the first to the last event.
     assert row["days"] == pytest.approx(sum(result["simulated_days"] for result in results), abs=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -119,7 +120,7 @@ def test_alerts_in_their_latest_state_newest_first(queries: ClickHouseQueries) -
         ({"detector": "x' OR 1=1 --"}, []),
     ],
 )
-def test_alert_filters(queries: ClickHouseQueries, changes: dict[str, object], expected: list[str]) -> None:
+def test_alert_filters(queries: ClickHouseQueries, changes: dict[str, Any], expected: list[str]) -> None:
     assert [row.alert for row in queries.alerts(alert_query(**changes))] == expected
 
 

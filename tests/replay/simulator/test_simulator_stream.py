@@ -73,7 +73,7 @@ def test_every_domain_type_occurs_and_both_heartbeat_versions() -> None:
 
 def test_bad_events_are_refused_for_the_reason_in_their_source() -> None:
     bad = [record for record in four_days() if is_bad(record)]
-    reasons = Counter()
+    reasons: Counter[str] = Counter()
     for record in bad:
         outcome = parse_strict(record.value, (), record.recorded_time_ms or 0, Limits())
         assert not isinstance(outcome, Event), record.value

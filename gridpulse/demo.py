@@ -25,6 +25,7 @@ from gridpulse import adapters
 from gridpulse.demo_feed import Feeder
 from gridpulse.demo_view import View, render
 from gridpulse.demo_watch import Watcher
+from gridpulse.exit import StartError
 from gridpulse.processes import stop_on_signal
 from gridpulse.settings import Settings, load_settings
 from gridpulse.up import start_all
@@ -32,6 +33,7 @@ from replay.simulator.config import DistrictConfig
 from replay.simulator.score import score
 from streams.supervise import Supervisor
 
+START_TIMEOUT_S = 90.0
 DRAIN_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 0.1
 DISTRICT_SCOPE = "wuhu"
@@ -101,6 +103,7 @@ def _watch(
         watcher = Watcher(client, district.start_ms)
         feeder = Feeder(log, district, settings.partitions, options.rate, watcher.meter)
         introduce(settings, key, console)
+        _wait_for_pipeline(supervisor, feeder, watcher)
         feeder.start()
         try:
             _live(supervisor, feeder, watcher, options, console, stop)
@@ -108,6 +111,17 @@ def _watch(
             feeder.stop()
         _drain(supervisor, feeder, watcher)
         return _result(feeder, watcher, supervisor)
+
+
+def _wait_for_pipeline(supervisor: Supervisor, feeder: Feeder, watcher: Watcher) -> None:
+    """Until what is appended comes out at the other end: from then on figures are of the flow, not of its start."""
+    ends = feeder.knock()
+    give_up_s = time.monotonic() + START_TIMEOUT_S
+    while not any(watcher.look().get(where, 0) >= end for where, end in ends.items()):
+        supervisor.check()
+        if time.monotonic() > give_up_s:
+            raise StartError(f"nothing came out of the pipeline within {START_TIMEOUT_S:.0f} s; see its log")
+        time.sleep(LOOK_EVERY_S)
 
 
 def introduce(settings: Settings, key: str, console: Console) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gridpulse.latency import LatencyMeter
 from replay.simulator import DistrictConfig, Simulator
+from schemas.event import tick_record
 from schemas.records import NewRecord, TopicPartition
 from schemas.topics import DOMAIN_TOPICS
 from streams.log import EventLog
@@ -42,6 +43,12 @@ class Feeder:
         self.simulator = Simulator(self.district, self.partitions)
         recorded = [ms for ms in self.log.last_recorded_time_ms(DOMAIN_TOPICS).values() if ms is not None]
         self.first_ms = self.now_ms = max(recorded, default=self.district.start_ms)
+
+    def knock(self) -> dict[TopicPartition, int]:
+        """Append a tick everywhere, to see when the pipeline is up; one past each one's offset."""
+        places = [TopicPartition(topic, partition) for topic in DOMAIN_TOPICS for partition in range(self.partitions)]
+        ticks = [tick_record(where.topic, where.partition, self.now_ms) for where in places]
+        return {where: offset + 1 for where, offset in zip(places, self.log.append(ticks), strict=True)}
 
     def start(self) -> None:
         self.started_s = time.monotonic()

@@ -14,7 +14,6 @@ Time        the wall clock paces reading and stamps ``processed_time``; no resul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +33,7 @@ from schemas.columns import EventBatch
 from schemas.records import NewRecord, RawBatch
 from schemas.topics import ALL_TOPICS
 from streams.feeds import Ends, FeedName
+from streams.gathering import GatheringWriter
 from streams.log import EventLog
 
 
@@ -164,54 +164,26 @@ class _LogSource(FixedPartitionedSource[_Item, bytes]):
 
 
 class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
-    """Gathers micro-batches of all its lanes into fewer, larger inserts; empty-handed at every snapshot.
+    """Writes the micro-batches of all its lanes together; empty-handed at every snapshot.
 
-    Inserts run on a thread of their own, one flush at a time, so decoding and detection go on meanwhile. A flush that
-    failed fails the dataflow at the next batch or snapshot, before its epoch can be committed.
+    A write that failed fails the dataflow at the next batch or snapshot, before its epoch can be committed.
     """
 
     def __init__(self, writer: BatchWriter, linger_ms: int, max_rows: int) -> None:
-        self._writer, self._linger, self._max_rows = writer, timedelta(milliseconds=linger_ms), max_rows
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-writer")
-        self._flushing: Future[None] | None = None
-        self._waiting: list[WriterItem] = []
-        self._rows = 0
-        self._first_at: datetime | None = None
+        self._writer = writer
+        self._gathering = GatheringWriter[WriterItem](writer.write, linger_s=linger_ms / 1000.0, max_rows=max_rows)
 
     def write_batch(self, values: list[_DecodedItem]) -> None:
-        now = datetime.now(UTC)
-        self._first_at = self._first_at or now
         for value in values:
-            self._waiting.append(WriterItem(value.decoded.events, value.progress))
-            self._rows += len(value.decoded.events.recorded_time_ms)
-        full = self._rows >= self._max_rows
-        if full or (now - self._first_at >= self._linger and self._is_free()):
-            self._flush()  # when full it waits for the flush before: this is what holds reading back
-
-    def _is_free(self) -> bool:
-        return self._flushing is None or self._flushing.done()
-
-    def _flush(self) -> None:
-        self._settle()
-        if self._waiting:
-            self._flushing = self._thread.submit(self._writer.write, self._waiting)
-        self._waiting, self._rows, self._first_at = [], 0, None
-
-    def _settle(self) -> None:
-        """Wait for the flush that is under way; raises what it raised."""
-        flushing, self._flushing = self._flushing, None
-        if flushing is not None:
-            flushing.result()
+            events = value.decoded.events
+            self._gathering.add(WriterItem(events, value.progress), len(events.recorded_time_ms))
 
     def snapshot(self) -> bytes:
-        self._flush()
-        self._settle()
+        self._gathering.flush()
         return b""
 
     def close(self) -> None:
-        self._flush()
-        self._settle()
-        self._thread.shutdown()
+        self._gathering.close()
         self._writer.close()
 
 

@@ -55,6 +55,12 @@ def on_kafka(kafka_broker: DevBroker, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
+def kafka_key(on_kafka: World) -> str:
+    """A key good for everything in the world on Kafka."""
+    return on_kafka.issue_key()
+
+
+@pytest.fixture(scope="module")
 def vendor_topic(kafka_broker: DevBroker) -> str:
     """A topic as a vendor made it: other partitions than ours, the broker's defaults."""
     admin = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
@@ -90,17 +96,16 @@ def test_a_structured_record_by_kcat_arrives(on_kafka: World, produce: Any) -> N
     assert row["event_time"] == row["recorded_time"]
 
 
-def test_a_binary_record_by_kcat_arrives(on_kafka: World, produce: Any) -> None:
+def test_a_binary_record_by_kcat_arrives(on_kafka: World, kafka_key: str, produce: Any) -> None:
     event = measured("kcat-binary", time="2026-01-01T08:00:00.250+08:00")
     produce(READINGS, as_json(event["data"]), "-H", "content-type=application/json", *ce_headers(event), "-p", "0")
     on_kafka.wait_found({"kcat-binary"})
     (row,) = on_kafka.rows("SELECT event_time, device, unit FROM readings FINAL WHERE event_id = 'kcat-binary'")
     assert row == {"event_time": "2026-01-01 00:00:00.250", "device": "noise-kcat-binary", "unit": "dB(A)"}
-    key = on_kafka.issue_key("reader", "wuhu")
     span = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "grain": "minute", "by": "device"}
 
     def shown() -> bool:
-        series = on_kafka.get("/v1/metrics/noise_laeq", key, **span).json()["series"]
+        series = on_kafka.get("/v1/metrics/noise_laeq", kafka_key, **span).json()["series"]
         return [one["points"][0]["value"] for one in series if one["key"] == "noise-kcat-binary"] == [61.5]
 
     until(shown, "the record in the API")
@@ -121,12 +126,11 @@ def test_broken_records_by_kcat_become_dead_letters_where_they_lie(on_kafka: Wor
     assert [letter["reason"] for letter in letters] == [reason for _, reason in wrong.values()]
     assert [base64.b64decode(letter["raw_base64"]) for letter in letters] == list(bodies.values())
     offsets = [int(letter["origin"].split("/")[-1]) for letter in letters]
-    assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
+    assert offsets == sorted(set(offsets))  # as produced; ticks may lie between them
 
 
-def test_an_event_by_http_arrives_through_kafka(on_kafka: World) -> None:
-    key = on_kafka.issue_key("writer", "wuhu")
-    assert on_kafka.send(key, measured("http-on-kafka")).json()["accepted"] == 1
+def test_an_event_by_http_arrives_through_kafka(on_kafka: World, kafka_key: str) -> None:
+    assert on_kafka.send(kafka_key, measured("http-on-kafka")).json()["accepted"] == 1
     on_kafka.wait_found({"http-on-kafka"})
 
 
@@ -195,11 +199,10 @@ def meter_entry(meter: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["detect", "writer"])
-def test_an_alert_survives_the_death_of_a_process(on_kafka: World, name: str) -> None:
-    key = on_kafka.issue_key()
+def test_an_alert_survives_the_death_of_a_process(on_kafka: World, kafka_key: str, name: str) -> None:
     before, after = f"{name}-before", f"{name}-after"
-    assert on_kafka.send(key, [meter_entry(before), meter_entry(after)], BATCH).json()["accepted"] == 2
-    assert on_kafka.send(key, burst(f"burst-{before}", before)).status_code == 202
+    assert on_kafka.send(kafka_key, [meter_entry(before), meter_entry(after)], BATCH).json()["accepted"] == 2
+    assert on_kafka.send(kafka_key, burst(f"burst-{before}", before)).status_code == 202
 
     def alerts() -> dict[str, tuple[str, int]]:
         sql = f"SELECT subject, rule, count() AS rows FROM alerts WHERE subject LIKE '{name}-%' GROUP BY ALL"
@@ -207,11 +210,13 @@ def test_an_alert_survives_the_death_of_a_process(on_kafka: World, name: str) ->
 
     until(lambda: before in alerts(), "the first alert")
     on_kafka.parts[name].kill()  # SIGKILL
-    assert on_kafka.send(key, burst(f"burst-{after}", after)).status_code == 202
+    assert on_kafka.send(kafka_key, burst(f"burst-{after}", after)).status_code == 202
     on_kafka.parts[name] = on_kafka.start("run", name)
     until(lambda: after in alerts(), "the second alert")
     assert alerts() == {before: ("night_burst", 1), after: ("night_burst", 1)}
-    (shown,) = [one for one in on_kafka.get("/v1/alerts", key, limit="500").json()["alerts"] if one["subject"] == after]
+    (shown,) = [
+        one for one in on_kafka.get("/v1/alerts", kafka_key, limit="500").json()["alerts"] if one["subject"] == after
+    ]
     assert shown["observed"] == 99.0
     assert "99" in shown["reason_zh"]
     assert "99" in shown["reason_en"]

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from detectors.contract import Emitted
 from detectors.outputs import to_event
 from gridpulse.exit import StartError
@@ -145,19 +143,3 @@ def revoke_api_key(settings: Settings, key_id: str) -> None:
         if key_id not in keys:
             raise StartError(f"there is no key {key_id}; `gridpulse keys list` shows them")
         revoke_key(log, keys[key_id])
-
-
-def configure_logging(settings: Settings) -> None:
-    """One JSON line per log record, on stderr."""
-    levels = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(levels[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=True,
-    )

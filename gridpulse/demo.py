@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.live import Live
 
 from gridpulse import adapters
+from gridpulse.cli.starting import settings_for
 from gridpulse.demo_feed import Feeder
 from gridpulse.demo_view import View, render
 from gridpulse.demo_watch import Watcher
 from gridpulse.exit import StartError
 from gridpulse.processes import stop_on_signal
-from gridpulse.settings import Settings, load_settings
+from gridpulse.settings import Settings
 from gridpulse.up import start_all
 from replay.simulator.config import DistrictConfig
 from replay.simulator.score import score
@@ -35,7 +36,7 @@ from streams.supervise import Supervisor
 
 START_TIMEOUT_S = 90.0
 DRAIN_TIMEOUT_S = 60.0
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.15
 DISTRICT_SCOPE = "wuhu"
 
 
@@ -55,8 +56,15 @@ def run_demo(data_dir: Path, options: DemoOptions) -> None:
     console = Console(stderr=True)
     stop = stop_on_signal()
     with _log_url(data_dir, options, console) as log_url:
-        settings = load_settings(
-            {"data_dir": data_dir, "clock": "log", "ticker": False, "log_url": log_url, "scopes": DISTRICT_SCOPE}
+        settings = settings_for(
+            {
+                "data_dir": data_dir,
+                "clock": "log",
+                "ticker": False,
+                "log_url": log_url,
+                "scopes": DISTRICT_SCOPE,
+                "partitions": 1,  # one worker, one lane: batches of twice the size
+            }
         )
         supervisor = Supervisor(settings.data_dir / "logs")
         try:

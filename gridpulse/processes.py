@@ -74,6 +74,9 @@ def _tick(ticker: Ticker, stop: threading.Event) -> None:
 
 def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
     def run(settings: Settings) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Bytewax panics on Ctrl-C; ending anywhere is safe here
+        if write:
+            adapters.clickhouse(settings).close()  # says at once where there is none
         with adapters.the_log(settings) as log:
             config = FlowConfig(
                 name=name,

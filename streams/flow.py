@@ -22,6 +22,7 @@ from typing import Protocol
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
@@ -273,15 +274,27 @@ class Cluster:
 
 
 def run_flow(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
-    """Run until the process ends; goes on from the last snapshot in ``state_dir``."""
+    """Run until the process ends; goes on from the last snapshot in ``state_dir``.
+
+    What a step raised comes out as it was raised, not within Bytewax's own errors.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
     if not any(state_dir.glob("*.sqlite3")):
         init_db_dir(state_dir, 1)
-    cli_main(
-        build_flow(config, ports, cluster.workers),
-        workers_per_process=cluster.workers_per_process,
-        process_id=cluster.process_id,
-        addresses=list(cluster.addresses) or None,
-        epoch_interval=timedelta(seconds=config.snapshot_interval_s),
-        recovery_config=RecoveryConfig(str(state_dir)),
-    )
+    try:
+        cli_main(
+            build_flow(config, ports, cluster.workers),
+            workers_per_process=cluster.workers_per_process,
+            process_id=cluster.process_id,
+            addresses=list(cluster.addresses) or None,
+            epoch_interval=timedelta(seconds=config.snapshot_interval_s),
+            recovery_config=RecoveryConfig(str(state_dir)),
+        )
+    except BytewaxRuntimeError as error:
+        raise _raised_within(error) from None
+
+
+def _raised_within(error: BaseException) -> BaseException:
+    while isinstance(error, BytewaxRuntimeError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -38,6 +38,7 @@ class GatheringWriter(Generic[T]):
         self._writing = False
         self._closed = False
         self._failure: BaseException | None = None
+        self._told = False
         self._thread = threading.Thread(target=self._run, name="clickhouse-writer", daemon=True)
         self._thread.start()
 
@@ -62,9 +63,14 @@ class GatheringWriter(Generic[T]):
             self._raise_failure()
 
     def close(self) -> None:
-        """Write what is left and end the thread. :raises Exception: the write's."""
+        """Write what is left and end the thread.
+
+        :raises Exception: the write's, unless :meth:`add` or :meth:`flush` has raised it already. Bytewax closes while
+            such a failure is on its way out, and a second one would abort the process without a word.
+        """
         try:
-            self.flush()
+            if not self._told:
+                self.flush()
         finally:
             with self._changed:
                 self._closed = True
@@ -73,6 +79,7 @@ class GatheringWriter(Generic[T]):
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
+            self._told = True
             raise self._failure
 
     def _run(self) -> None:

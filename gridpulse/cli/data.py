@@ -10,8 +10,8 @@ import typer
 
 from gridpulse.cli.output import emit, progress_bar
 from gridpulse.cli.running import DataDir, Json
+from gridpulse.cli.starting import settings_for
 from gridpulse.exit import StartError, sentences
-from gridpulse.settings import load_settings
 
 DAY_MS = 86_400_000
 
@@ -48,7 +48,7 @@ def simulate(
             if out is not None:
                 result = simulate_to_file(out, config, until_ms, progress)
             else:
-                settings = load_settings({"data_dir": data_dir})
+                settings = settings_for({"data_dir": data_dir})
                 result = simulate_into_log(settings, config, until_ms, speed, progress)
         emit(result, "\n".join(f"{name}: {value}" for name, value in result.items()), json)
 
@@ -62,7 +62,7 @@ def import_files(
     with sentences():
         from gridpulse.importing import import_all
 
-        settings = load_settings({"data_dir": data_dir})
+        settings = settings_for({"data_dir": data_dir})
         with progress_bar(quiet=json) as bar:
             task = bar.add_task("导入 · rows", total=None)
             result = import_all(settings, files, mapping, lambda rows: bar.advance(task, rows))
@@ -81,7 +81,7 @@ def sql(
         text = query if query is not None else sys.stdin.read()
         if not text.strip():
             raise StartError("no SQL given: write it as an argument or on standard input")
-        with adapters.clickhouse(load_settings({"data_dir": data_dir}), reader=True) as client:
+        with adapters.clickhouse(settings_for({"data_dir": data_dir}), reader=True) as client:
             answer = client.query_bytes(text, "JSONEachRow" if json else "PrettyCompactMonoBlock")
         sys.stdout.buffer.write(answer)
         sys.stdout.flush()

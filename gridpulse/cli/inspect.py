@@ -10,8 +10,8 @@ import typer
 
 from gridpulse.cli.output import emit
 from gridpulse.cli.running import DataDir, Json
+from gridpulse.cli.starting import settings_for
 from gridpulse.exit import StartError, sentences
-from gridpulse.settings import load_settings
 
 
 class Benchmark(StrEnum):
@@ -60,7 +60,7 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     with sentences():
         from gridpulse.doctor import examine
 
-        checks = examine(load_settings({"data_dir": data_dir}))
+        checks = examine(settings_for({"data_dir": data_dir}))
         lines = [f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}" for check in checks]
         emit([{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks], "\n".join(lines), json)
         if not all(check.ok for check in checks):

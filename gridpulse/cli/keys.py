@@ -9,8 +9,8 @@ import typer
 
 from gridpulse.cli.output import emit
 from gridpulse.cli.running import DataDir, Json
+from gridpulse.cli.starting import settings_for
 from gridpulse.exit import sentences
-from gridpulse.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def issue(
     with sentences():
         from gridpulse.adapters import issue_api_key
 
-        key_id, key = issue_api_key(load_settings({"data_dir": data_dir}), role.value, scope, note)
+        key_id, key = issue_api_key(settings_for({"data_dir": data_dir}), role.value, scope, note)
         emit({"key_id": key_id, "key": key, "role": role.value, "scope": scope}, key, json)
 
 
@@ -43,7 +43,7 @@ def list_keys(data_dir: DataDir = None, json: Json = False) -> None:
     with sentences():
         from gridpulse.adapters import list_api_keys
 
-        keys = list_api_keys(load_settings({"data_dir": data_dir}))
+        keys = list_api_keys(settings_for({"data_dir": data_dir}))
         lines = [f"{k['key_id']}  {k['role']:6}  {k['status']:7}  {k['scope'] or '*'}  {k['note'] or ''}" for k in keys]
         emit(keys, "\n".join(lines), json)
 
@@ -53,5 +53,5 @@ def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
     with sentences():
         from gridpulse.adapters import revoke_api_key
 
-        revoke_api_key(load_settings({"data_dir": data_dir}), key_id)
+        revoke_api_key(settings_for({"data_dir": data_dir}), key_id)
         emit({"revoked": key_id}, f"已吊销 · revoked {key_id}", json)

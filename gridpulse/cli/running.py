@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gridpulse.cli.starting import settings_for
 from gridpulse.exit import sentences
-from gridpulse.settings import load_settings
 
 DataDir = Annotated[Path | None, typer.Option(help="数据目录 · Data directory.", envvar="GRIDPULSE_DATA_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="机器可读输出 · Print JSON for machines.")]
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def up(data_dir: DataDir = None) -> None:
     """Embedded or not, as the settings say."""
     with sentences():
-        settings = load_settings({"data_dir": data_dir})  # before anything heavy is imported
+        settings = settings_for({"data_dir": data_dir})
         from gridpulse.up import run_up
 
         run_up(settings)
@@ -65,7 +65,7 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Bytewax 工作线程数 · Bytewax workers.")] = None,
 ) -> None:
     with sentences():
-        settings = load_settings({"data_dir": data_dir, "workers": workers})
+        settings = settings_for({"data_dir": data_dir, "workers": workers})
         from gridpulse.processes import PROCESSES
 
         PROCESSES[process.value](settings)
@@ -77,7 +77,7 @@ def migrate(
     json: Json = False,
 ) -> None:
     with sentences():
-        settings = load_settings({"data_dir": data_dir})
+        settings = settings_for({"data_dir": data_dir})
         from gridpulse.adapters import migrate_database
         from gridpulse.cli.output import emit
 

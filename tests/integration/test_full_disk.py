@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def test_a_log_at_its_limit_and_a_start_with_a_larger_one(beside: World, tmp_pat
         require_refusal(refusal)
         assert acknowledged
         until(lambda: "disk full" in running.said, "the sentence in the process's own log")
+        assert all(json.loads(line)["level"] == "warning" for line in running.said.splitlines())
         assert beside.get("/healthz").status_code == 200
         assert beside.get("/v1/metrics", key).status_code == 200  # queries go on
     with api(beside):

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.dev_broker import DevBroker
 from tests.integration.inputs import BAD, as_json
-from tests.integration.running import BATCH, SCOPE, World, ended_after, measured, until
+from tests.integration.running import BATCH, PATIENCE_S, SCOPE, World, ended_after, measured, until
 
 READINGS = "gridpulse.readings"
 VENDOR = "vendor.x"
@@ -220,6 +220,20 @@ def test_an_alert_survives_the_death_of_a_process(on_kafka: World, kafka_key: st
     assert shown["observed"] == 99.0
     assert "99" in shown["reason_zh"]
     assert "99" in shown["reason_en"]
+
+
+def test_a_writer_whose_clickhouse_dies_says_so_and_goes_on_later(on_kafka: World, kafka_key: str) -> None:
+    parts = on_kafka.parts
+    parts["store"].kill()
+    assert on_kafka.send(kafka_key, measured("no-store")).status_code == 202  # the log is all that is needed
+    assert parts["writer"].process.wait(PATIENCE_S) == 69
+    sentence = f"gridpulse: ClickHouse at 127.0.0.1:{on_kafka.store_port} cannot be reached."
+    assert parts["writer"].said.splitlines()[-1] == sentence
+    parts["store"] = on_kafka.start("run", "store")
+    until(on_kafka.store_answers, "the store")
+    parts["writer"] = on_kafka.start("run", "writer")
+    on_kafka.wait_found({"no-store"})
+    on_kafka.wait_ready(*parts.values())
 
 
 def test_doctor_finds_all_well(on_kafka: World) -> None:

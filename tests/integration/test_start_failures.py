@@ -99,6 +99,8 @@ def test_unreachable_clickhouse(elsewhere: World) -> None:
     url = f"http://gridpulse@127.0.0.1:{port}/gridpulse"
     says = [f"ClickHouse at 127.0.0.1:{port}", "cannot be reached"]
     refused(elsewhere, "migrate", code=EXIT_UNAVAILABLE, says=says, GRIDPULSE_CLICKHOUSE_URL=url)
+    elsewhere.data_dir.mkdir()
+    refused(elsewhere, "run", "writer", code=EXIT_UNAVAILABLE, says=says, GRIDPULSE_CLICKHOUSE_URL=url)
 
 
 def test_wrong_clickhouse_password(world: World) -> None:

@@ -89,6 +89,15 @@ def test_a_failed_write_is_raised_and_nothing_is_written_after_it() -> None:
     sink.failure = None
     with pytest.raises(OSError, match="disk full"):
         writer.add(2, 1)
+    writer.close()  # said already: who closes because of it must not get it a second time
+    assert sink.writes == []
+
+
+def test_closing_raises_what_nobody_has_heard_of() -> None:
+    sink = Sink()
+    sink.failure = OSError("disk full")
+    writer = GatheringWriter[int](sink.write, linger_s=LONG_S, max_rows=1000)
+    writer.add(1, 1)
     with pytest.raises(OSError, match="disk full"):
         writer.close()
     assert sink.writes == []

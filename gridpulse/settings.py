@@ -50,9 +50,11 @@ class Settings(BaseSettings):
     clock: Literal["wall", "log"] = Field("wall", description="wall: the machine's clock; log: the log's latest time")
     ticker: bool = Field(True, description="whether the API process writes ticks to idle partitions")
     tick_interval_ms: int = Field(500, ge=50, le=60_000, description="a partition idle for so long gets a tick")
-    linger_ms: int = Field(750, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
+    linger_ms: int = Field(600, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
     max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="records per micro-batch at most")
-    snapshot_interval_s: float = Field(10.0, ge=0.1, le=3600.0, description="time between snapshots of state")
+    snapshot_interval_s: float = Field(
+        60.0, ge=0.1, le=3600.0, description="time between snapshots of state; a crash repeats at most so much"
+    )
     rollup_interval_s: float = Field(2.0, ge=0.1, le=3600.0, description="time between rollup runs")
     max_ahead_s: float = Field(300.0, ge=0.0, le=86_400.0, description="how far ahead an event's time may be")
     max_event_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="size of one event at most")

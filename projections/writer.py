@@ -72,7 +72,7 @@ class Writer:
         *,
         max_insert_rows: int = 100_000,
         attempts: int = 6,
-        parallel_inserts: int = 2,
+        parallel_inserts: int = 4,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``parallel_inserts``: tables are written so many at a time; they do not depend on each other."""

@@ -21,7 +21,7 @@ from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
 from streams.clocks import LogClock, wall_clock
 from streams.flow import FlowPorts, WriterItem
-from streams.ingest import Ingest, IngestConfig, dead_letter_record
+from streams.ingest import Ingest, IngestConfig, dead_letter_record, remember_latest
 from streams.keys import LogKeyRing, issue_key, revoke_key
 from streams.log import EventLog
 from streams.log_url import open_log
@@ -80,6 +80,7 @@ def migrate_database(settings: Settings, dry_run: bool = False) -> list[str]:
 
 def the_ingest(settings: Settings, log: EventLog, clock: Clock) -> Ingest:
     recent = RecentIds()
+    remember_latest(log, DOMAIN_TOPICS, recent)
     config = IngestConfig(settings.partitions, limits(settings), settings.scope_roots)
     return Ingest(log, clock, config, recent)
 

@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import orjson
+
 from detectors.contract import derived_id
-from schemas.event import Event, new_event, to_new_record
+from schemas.event import TICK_SOURCE, Event, new_event, to_new_record
 from schemas.families.system import DeadLetter
 from schemas.reasons import Reason
 from schemas.records import NewRecord
@@ -82,6 +84,28 @@ class Ingest:
             detail = f"unknown scope {event.scope}; known are {', '.join(roots)} and below"
             return Rejected(Reason.unknown_scope, detail, event.id, event.source)
         return event
+
+
+def remember_latest(log: EventLog, topics: Sequence[str], recent: RecentIds, per_partition: int = 20_000) -> None:
+    """Fill the window from the ends of the log, so that it outlives the process (3 µs per record)."""
+    earliest = log.earliest_offsets(topics)
+    for where, end in log.end_offsets(topics).items():
+        offset = max(earliest[where], end - per_partition)
+        while offset < end:
+            batch = log.read(where, offset, end - offset)
+            if not len(batch):
+                break  # what is left are a transaction's markers
+            recent.remember(digest for value in batch.values if (digest := _digest_in(value)) is not None)
+            offset = int(batch.offsets[-1]) + 1
+
+
+def _digest_in(value: bytes) -> Digest | None:
+    """The identity of a stored event; None for ticks and for what others wrote and nobody can read."""
+    try:
+        event = orjson.loads(value)
+        return None if event["source"] == TICK_SOURCE else digest_of(event["source"], event["id"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 def covers(scope: str, inner: str) -> bool:

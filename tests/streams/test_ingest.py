@@ -10,7 +10,7 @@ import pytest
 
 from schemas.records import NewRecord, TopicPartition
 from schemas.topics import ALL_TOPICS, partition_key, partition_of, topic_of
-from streams.ingest import Ingest, IngestConfig, dead_letter_record
+from streams.ingest import Ingest, IngestConfig, dead_letter_record, remember_latest
 from streams.log import LogUnavailableError
 from streams.log_memory import MemoryLog
 from streams.ports import RawEvent
@@ -88,6 +88,17 @@ def test_a_failed_append_acknowledges_and_remembers_nothing(log: FailingLog) -> 
     (answer,) = ingest.accept([reading()], "")
     assert answer.status == "accepted"
     assert len(in_log(log)) == 1
+
+
+def test_duplicates_are_known_again_after_a_restart(log: FailingLog) -> None:
+    ingest_of(log).accept([reading("a"), reading("b"), reading("c")], "")
+    where = next(place for place, end in log.end_offsets([topic_of("readings")]).items() if end)
+    log.append([NewRecord(where.topic, where.partition, b"", b"not json")])
+    recent = RecentIds()
+    remember_latest(log, ALL_TOPICS, recent, per_partition=3)
+    again = Ingest(log, lambda: NOW_MS, IngestConfig(PARTITIONS), recent)
+    statuses = [answer.status for answer in again.accept([reading("a"), reading("b"), reading("c")], "")]
+    assert statuses == ["accepted", "duplicate", "duplicate"]  # "a" lies before the latest three records
 
 
 def test_what_falls_out_of_the_window_is_taken_again(log: FailingLog) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -129,16 +129,16 @@ class RollupWorker:
             if not done.behind:
                 return total
 
-    def run(self, stop: threading.Event, interval_s: float) -> None:
+    def run(self, stop: threading.Event, interval_s: float, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """Run until ``stop``, pausing ``interval_s`` or more when caught up; waits out an unreachable store.
 
         :raises StoreError: a statement was refused: a defect, not a matter of waiting.
         """
         while not stop.is_set():
-            started_s = time.monotonic()
+            started_s = monotonic_s()
             try:
                 behind = self.run_once().behind
-                busy_s = time.monotonic() - started_s
+                busy_s = monotonic_s() - started_s
                 pause_s = 0.0 if behind else max(interval_s, REST_RATIO * busy_s)
             except StoreUnavailableError as error:
                 logger.warning("rollup waits: %s", error)

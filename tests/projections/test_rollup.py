@@ -325,8 +325,9 @@ def test_the_loop_waits_out_an_absent_store_and_ends_when_told(empty_database: C
 
     breaking: Any = Breaking(client, 3, after=False)
     stop: Any = Stop()
-    RollupWorker(breaking).run(stop, 0.25)
-    assert pauses == [1.0, 0.25, 0.25]
+    times = iter([0.0, 10.0, 10.01, 20.0, 22.0])  # the first run breaks off; then a short one, then one of 2 s
+    RollupWorker(breaking).run(stop, 0.25, lambda: next(times))
+    assert pauses == [1.0, 0.25, 6.0]  # after long work a longer rest
     assert found(client, BY_NAME["noise_laeq"], "hour") != {}
 
 

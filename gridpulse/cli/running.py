@@ -45,7 +45,7 @@ def up(data_dir: DataDir = None) -> None:
 
 def demo(
     seconds: Annotated[float | None, typer.Option(min=5, help="运行秒数 · End by itself after so long.")] = None,
-    rate: Annotated[float, typer.Option(min=10, help="每秒事件数 · Events per second to feed.")] = 11_000.0,
+    rate: Annotated[float, typer.Option(min=10, help="每秒事件数 · Events per second to feed.")] = 10_500.0,
     seed: Annotated[int, typer.Option(help="随机种子 · Seed of the simulated district.")] = 7,
     kafka: Annotated[bool, typer.Option("--kafka", help="使用真实 Kafka · On a real Kafka broker.")] = False,
     data_dir: DataDir = None,

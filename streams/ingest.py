@@ -73,9 +73,8 @@ class Ingest:
     def _within(self, event: Event, principal_scope: str) -> Event | Rejected:
         """The event, if its sender may say it."""
         if event.event_type.family in SYSTEM_FAMILIES:
-            return Rejected(
-                Reason.unknown_type, "events of the system families come from GridPulse alone", event.id, event.source
-            )
+            detail = "events of the system families come from GridPulse alone"
+            return Rejected(Reason.type_not_allowed, detail, event.id, event.source)
         if not covers(principal_scope, event.scope):
             detail = f"the key is good for {principal_scope} and below, not for {event.scope}"
             return Rejected(Reason.scope_not_allowed, detail, event.id, event.source)

@@ -143,7 +143,7 @@ def test_nobody_outside_can_speak_as_gridpulse(log: FailingLog) -> None:
         data={"key_id": "k", "key_sha256": "0" * 64, "role": "admin", "key_scope": "", "status": "active"},
     )
     (answer,) = ingest_of(log).accept([forged], "")
-    assert (answer.status, answer.reason) == ("rejected", "unknown_type")
+    assert (answer.status, answer.reason) == ("rejected", "type_not_allowed")
 
 
 def test_a_dead_letter_has_its_origin_as_identity_and_keeps_the_bytes() -> None:

@@ -1,7 +1,7 @@
 """Recorded series through the examples' mapping files: the API's days are the days reckoned from the files.
 
 River's WaterFlow is always there. The Numenta Anomaly Benchmark is not part of this project: its files are taken from
-the directory in ``GRIDPULSE_NAB_DIR``, or from ``../shared/nab/data`` beside the repository, one series of each kind.
+the directory in ``NAB_DIR``, or from ``../shared/nab/data`` beside the repository, one series of each kind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from river.datasets import WaterFlow
 from tests.integration.running import ROOT, World, until
 
 WATER_FLOW = Path(WaterFlow().path)
-NAB = Path(os.environ.get("GRIDPULSE_NAB_DIR") or ROOT.parent / "shared" / "nab" / "data")
+NAB = Path(os.environ.get("NAB_DIR") or ROOT.parent / "shared" / "nab" / "data")
 NAB_FILES = [min(kind.glob("*.csv")) for kind in sorted(NAB.glob("*/")) if any(kind.glob("*.csv"))]
 FILES = [WATER_FLOW, *NAB_FILES]
 Row = tuple[datetime, float]

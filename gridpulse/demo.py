@@ -63,7 +63,6 @@ def run_demo(data_dir: Path, options: DemoOptions) -> None:
                 "ticker": False,
                 "log_url": log_url,
                 "scopes": DISTRICT_SCOPE,
-                "partitions": 1,  # one worker, one lane: batches of twice the size
             }
         )
         supervisor = Supervisor(settings.data_dir / "logs")

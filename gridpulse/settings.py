@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     clickhouse_url: str | None = Field(None, description="http(s)://user@host:port/database; default: embedded store")
     clickhouse_password: SecretStr | None = Field(None, description="password of the ClickHouse user")
     clickhouse_password_file: Path | None = Field(None, description="file that holds the password")
-    partitions: int = Field(2, ge=1, le=1024, description="partitions per topic, that is lanes")
+    partitions: int = Field(1, ge=1, le=1024, description="partitions per topic, that is lanes; fixed with the log")
     workers: int = Field(1, ge=1, le=64, description="Bytewax workers of this process")
     process_id: int | None = Field(None, ge=0, description="index of this process in a Bytewax cluster")
     addresses: str = Field("", description="host:port of every process of the cluster, comma-separated")

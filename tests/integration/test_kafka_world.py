@@ -36,6 +36,7 @@ def on_kafka(kafka_broker: DevBroker, tmp_path_factory: pytest.TempPathFactory) 
     """Store, API, writer, detection, rollup and bridge, each started by its own command."""
     settings = {
         "GRIDPULSE_LOG_URL": f"kafka://{kafka_broker.bootstrap}",
+        "GRIDPULSE_PARTITIONS": "2",
         "GRIDPULSE_BRIDGE_TOPICS": VENDOR,
         "GRIDPULSE_SITE_TIMEZONE": zone_where_it_is_night(),
     }

@@ -49,7 +49,7 @@ def _run(settings: Settings, ends: dict[TopicPartition, int], events: int, size:
         supervisor.start(child(settings, "store"))
         adapters.migrate_database(settings)
         client = adapters.clickhouse(settings)
-        watcher = Watcher(client, 0)
+        watcher = Watcher(client)
         cpu_before_s = _cpu_s(supervisor)
         started_s = time.monotonic()
         supervisor.start(child(settings, "pipeline"))

@@ -107,7 +107,7 @@ def _watch(
     district = DistrictConfig(seed=options.seed)
     client = adapters.clickhouse(settings)
     with adapters.the_log(settings) as log:
-        watcher = Watcher(client, district.start_ms)
+        watcher = Watcher(client)
         feeder = Feeder(log, district, settings.partitions, options.rate, watcher.meter)
         introduce(settings, key, console)
         _wait_for_pipeline(supervisor, feeder, watcher)

@@ -26,7 +26,6 @@ class Watcher:
     """Polls cheaply; every figure is one that a user could have asked for."""
 
     client: Client
-    start_ms: int
     meter: LatencyMeter = field(default_factory=LatencyMeter)
     dead_letters: int = 0
     alert_counts: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -64,12 +64,13 @@ class LatencyMeter:
 
     def percentile_ms(self, ratio: float) -> float | None:
         """The latency that ``ratio`` of all events did not exceed; None before any was seen."""
-        with self._lock:
-            ordered = sorted(self._seen)
-            wanted = ratio * sum(events for _, events in ordered)
-            reached = 0
-            for latency_ms, events in ordered:
-                reached += events
-                if reached >= wanted:
-                    return latency_ms
-            return None
+        with self._lock:  # only to copy: whoever appends must not wait for the sorting
+            seen = list(self._seen)
+        seen.sort()
+        wanted = ratio * sum(events for _, events in seen)
+        reached = 0
+        for latency_ms, events in seen:
+            reached += events
+            if reached >= wanted:
+                return latency_ms
+        return None

@@ -95,11 +95,11 @@ class FlowConfig:
     lanes: int
     write: bool
     detect: bool
+    linger_ms: int
+    max_batch_records: int
+    snapshot_interval_s: float
     poll_ms: int = 200
-    linger_ms: int = 750
-    max_batch_records: int = 20_000
     max_flush_rows: int = 60_000
-    snapshot_interval_s: float = 10.0
     stop_at_end: bool = False
 
 

@@ -23,7 +23,7 @@ from schemas.records import NewRecord
 from schemas.strict import Limits, Rejected, parse_strict
 from schemas.topics import SYSTEM_FAMILIES
 from streams.log import EventLog
-from streams.ports import Answer, RawEvent
+from streams.ports import Answer, RawEvent, covers
 from streams.recent_ids import Digest, RecentIds, digest_of
 
 UNASSIGNED_SCOPE = "unassigned"
@@ -105,11 +105,6 @@ def _digest_in(value: bytes) -> Digest | None:
         return None if event["source"] == TICK_SOURCE else digest_of(event["source"], event["id"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-
-
-def covers(scope: str, inner: str) -> bool:
-    """Whether ``inner`` is ``scope`` or below it; the empty scope covers everything."""
-    return scope in ("", inner) or inner.startswith(scope + "/")
 
 
 def dead_letter_record(

@@ -52,6 +52,11 @@ class IngestPort(Protocol):
         ...
 
 
+def covers(scope: str, inner: str) -> bool:
+    """Whether ``inner`` is ``scope`` or below it; the empty scope covers everything."""
+    return scope in ("", inner) or inner.startswith(scope + "/")
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who is asking: a verified key, what it may do and the subtree it is good for (empty: everything)."""
@@ -62,7 +67,7 @@ class Principal:
 
     def covers(self, scope: str) -> bool:
         """Whether ``scope`` is this principal's own or below it."""
-        return self.scope in ("", scope) or scope.startswith(self.scope + "/")
+        return covers(self.scope, scope)
 
 
 class KeyRing(Protocol):

@@ -422,7 +422,9 @@ class DeviceOffline:
         event_ms: int, now_ms: int, position: int | None,
     ) -> None:  # fmt: skip
         interval_s = device.learner.interval_s if device.learner is not None else None
-        data = DeviceStatus(device=name, status=status, cause=cause, expected_interval_s=interval_s)
+        data = DeviceStatus(
+            device=name, status=status, cause=cause, expected_interval_s=interval_s, detected_time_ms=now_ms
+        )
         self._out.append(Emitted(now_ms, position is None, position or 0, device.scope, event_ms, data))
 
     def _say(

@@ -136,6 +136,7 @@ def _step(
         updated_time_ms=alert.updated_ms, resolved_time_ms=resolved_ms, score=detection.score,
         threshold=detection.threshold, baseline=detection.baseline, observed=detection.observed, unit=detection.unit,
         model_version=detection.model_version, reason_zh=detection.reason_zh, reason_en=detection.reason_en,
+        detected_time_ms=emitted.detected_ms,
     )  # fmt: skip
     event_ms = alert.updated_ms if resolved_ms is None else resolved_ms
     return Emitted(emitted.detected_ms, emitted.from_timer, emitted.position, emitted.scope, event_ms, data)

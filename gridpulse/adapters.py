@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from detectors.contract import Emitted
 from detectors.outputs import to_event
@@ -48,14 +49,19 @@ def limits(settings: Settings) -> Limits:
     return Limits(max_event_bytes=settings.max_event_bytes, max_ahead_ms=int(settings.max_ahead_s * 1000))
 
 
-def clickhouse(settings: Settings, reader: bool = False) -> Client:
-    """A client of the ClickHouse server or the embedded store; retries while it starts."""
+def clickhouse(settings: Settings, reader: bool = False, database: str | None = None) -> Client:
+    """A client of the ClickHouse server or the embedded store; retries while it starts.
+
+    ``database``: another one than the settings name, made where it is missing: of a replay run, a rebuild, a check.
+    """
     url, password = settings.effective_clickhouse_url, _password(settings)
     if settings.embedded_store:
         secrets = store_secrets(settings.data_dir)
         password = secrets.reader if reader else secrets.writer
         if reader:
             url = f"http://{READER_USER}@127.0.0.1:{settings.store_port}/{DATABASE}"
+    if database is not None:
+        url = urlsplit(url)._replace(path=f"/{database}").geturl()
     return with_retries(lambda: connect(url, password=password, create_database=not reader))
 
 

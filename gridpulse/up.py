@@ -25,7 +25,7 @@ def start_all(settings: Settings, supervisor: Supervisor, note: Note) -> None:
     if settings.embedded_store:
         require_free_port("127.0.0.1", settings.store_port, "GRIDPULSE_STORE_PORT")
         note("启动存储 · starting the store")
-        supervisor.start(child(settings, "store", _answers(f"http://127.0.0.1:{settings.store_port}/ping")))
+        supervisor.start(store_child(settings))
     note("建立数据库 · migrating the database")
     adapters.migrate_database(settings)
     adapters.the_log(settings).close()  # makes the topics, so that all processes find them
@@ -35,6 +35,11 @@ def start_all(settings: Settings, supervisor: Supervisor, note: Note) -> None:
     supervisor.start(child(settings, "rollup"))
     if settings.bridge_topics:
         supervisor.start(child(settings, "bridge"))
+
+
+def store_child(settings: Settings) -> ChildSpec:
+    """The embedded store, ready when it answers."""
+    return child(settings, "store", _answers(f"http://127.0.0.1:{settings.store_port}/ping"))
 
 
 def child(settings: Settings, name: str, ready: Callable[[], bool] | None = None) -> ChildSpec:

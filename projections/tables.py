@@ -58,13 +58,17 @@ SCHEMA_MIGRATIONS = Table(
     order_by=("number",),
 )
 
+_STATE_OBJECTS = state_objects()
+STATE_TABLES: tuple[Table, ...] = tuple(declared for declared in _STATE_OBJECTS if isinstance(declared, Table))
+METRIC_TABLES: tuple[Table, ...] = tuple(metrics_table(grain) for grain, _, _ in GRAINS)
+
 DATABASE: tuple[Declared, ...] = (
     SCHEMA_MIGRATIONS,
     PROJECTION_PROGRESS,
     ROLLUP_PROGRESS,
     *EVENT_TABLES.values(),
-    *state_objects(),
-    *(metrics_table(grain) for grain, _, _ in GRAINS),
+    *_STATE_OBJECTS,
+    *METRIC_TABLES,
     *(metric_view(metric) for metric in METRICS),
 )
 BY_NAME: dict[str, Declared] = {declared.name: declared for declared in DATABASE}

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Protocol
 
 import bytewax.operators as op
-import numpy as np
 from bytewax.dataflow import Dataflow
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -36,6 +35,7 @@ from schemas.topics import ALL_TOPICS
 from streams.feeds import Ends, FeedName
 from streams.gathering import GatheringWriter
 from streams.log import EventLog
+from streams.progress import Progress, progress_of
 
 
 class BatchWriter(Protocol):
@@ -51,16 +51,6 @@ class LaneLogic(Protocol):
     def process(self, batch: EventBatch) -> list[Emitted]: ...
     def snapshot(self) -> bytes: ...
     def restore(self, saved: bytes) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a batch brings its partitions."""
-
-    topic: str
-    partition: int
-    next_offset: int
-    recorded_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +104,6 @@ class _DecodedItem:
     feed: str
     decoded: Decoded
     progress: tuple[Progress, ...]
-
-
-def progress_of(raw: RawBatch) -> tuple[Progress, ...]:
-    """The last position per topic of a batch."""
-    backwards = raw.topic_index[::-1]
-    topics, distance_from_end = np.unique(backwards, return_index=True)
-    rows = len(backwards) - 1 - distance_from_end
-    return tuple(
-        Progress(raw.topics[topic], raw.partition, int(raw.offsets[row]) + 1, int(raw.recorded_time_ms[row]))
-        for topic, row in zip(topics.tolist(), rows.tolist(), strict=True)
-    )
 
 
 class _FeedPartition(StatefulSourcePartition[_Item, bytes]):

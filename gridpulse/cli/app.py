@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gridpulse.cli import data, inspect, keys, running
+from gridpulse.cli import breaking, checking, data, deadletters, inspect, keys, replaying, running
 
 app = typer.Typer(
     name="gridpulse",
@@ -17,4 +17,8 @@ app = typer.Typer(
 running.register(app)
 data.register(app)
 inspect.register(app)
+checking.register(app)
+replaying.register(app)
+breaking.register(app)
 app.add_typer(keys.app, name="keys", help="管理接口密钥 · Issue, list and revoke API keys.")
+app.add_typer(deadletters.app, name="deadletters", help="死信:查询与重试 · Dead letters: list, show, retry.")

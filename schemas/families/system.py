@@ -62,6 +62,7 @@ class DeviceStatus(EventData):
         description="why"
     )
     expected_interval_s: float | None = Field(None, description="learned interval of the device, seconds")
+    detected_time_ms: int | None = Field(None, description="lane clock at detection, epoch ms")
 
 
 class Alert(EventData):
@@ -90,6 +91,7 @@ class Alert(EventData):
     model_version: str = Field(max_length=64, description="detector's code and parameters")
     reason_zh: str = Field(max_length=500, description="one sentence, Chinese")
     reason_en: str = Field(max_length=500, description="one sentence, English")
+    detected_time_ms: int | None = Field(None, description="lane clock at this step, epoch ms")
 
 
 class DeadLetter(EventData):

@@ -1,0 +1,1 @@
+-- Late events: filled in by the lateness rules.

@@ -1,0 +1,1 @@
+-- Retried dead letters.

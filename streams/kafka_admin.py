@@ -23,6 +23,7 @@ from streams.log import LogConfigError, LogError
 _RETRY_S: Final = 0.1
 _PASSING: Final = frozenset(
     {
+        KafkaError._NOENT,  # "no leaders found": while a broker starts, or is slow to tell of new topics
         KafkaError._TRANSPORT,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.LEADER_NOT_AVAILABLE,

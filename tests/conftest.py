@@ -1,10 +1,19 @@
-"""What every room's tests may use: one real Kafka broker per test run."""
+"""What every room's tests may use: one real Kafka broker and one real embedded store per test run."""
 
-from collections.abc import Iterator
+import itertools
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from projections.client import Client, connect
+from projections.migrate import migrate
+from projections.store import StoreConfig, StoreUser, password_hash
+from projections.store.process import StoreProcess
 from streams.dev_broker import DevBroker
+
+_USER, _PASSWORD = "projector", "projector-secret"
+NewDatabase = Callable[..., Client]
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +24,36 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker
     """
     with DevBroker.start(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def projection_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    """One store process for all tests of tables, writer and rollups."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    users = {_USER: StoreUser(password_hash(_PASSWORD))}
+    with StoreProcess.start(StoreConfig(tmp_path_factory.mktemp("projections"), port, users)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def new_database(projection_store: StoreProcess) -> Iterator[NewDatabase]:
+    """Makes a database of its own, migrated unless told otherwise; answers a client of it."""
+    clients: list[Client] = []
+    numbers = itertools.count(1)
+
+    def make(*, migrated: bool = True) -> Client:
+        url = f"http://{_USER}@127.0.0.1:{projection_store.config.port}/test_{next(numbers)}"
+        client = connect(url, password=_PASSWORD, create_database=True)
+        clients.append(client)
+        if migrated:
+            migrate(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import orjson
 
-from detectors.lane import build_lane
+from detectors.lane import DetectorParams, build_lane
 from detectors.outputs import to_event
 from replay.simulator import Simulator
 from replay.simulator.config import DistrictConfig
@@ -18,8 +18,9 @@ from schemas.event import to_new_record
 from schemas.records import NewRecord, TopicPartition
 from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS, topic_of
-from streams.flow import Cluster, FlowConfig, FlowPorts, WriterItem, run_flow
+from streams.flow import BatchWriter, Cluster, FlowConfig, FlowPorts, WriterItem, run_flow
 from streams.ingest import dead_letter_record
+from streams.log import EventLog
 from streams.log_memory import MemoryLog
 
 LANES = 2
@@ -63,8 +64,8 @@ class Kept:
 class KeepingWriter:
     """A writer that keeps rows, and crashes before or after keeping its n-th batch when told to."""
 
-    def __init__(self, kept: Kept, crash_at: int | None, after: bool) -> None:
-        self._kept, self._crash_at, self._after = kept, crash_at, after
+    def __init__(self, kept: Kept, crash_at: int | None, after: bool, also: BatchWriter | None = None) -> None:
+        self._kept, self._crash_at, self._after, self._also = kept, crash_at, after, also
 
     def write(self, items: Sequence[WriterItem]) -> None:
         crash = self._kept.batches + 1 == self._crash_at
@@ -72,24 +73,30 @@ class KeepingWriter:
             self._kept.batches += 1
             raise CrashError
         self._kept.take(items)
+        if self._also is not None:
+            self._also.write(items)
         if crash:
             raise CrashError
 
     def close(self) -> None:
-        pass
+        if self._also is not None:
+            self._also.close()
 
 
 @dataclass
 class World:
-    """A log with the district in it, and flows run over it."""
+    """A log with the district in it, or with ``records``, and flows run over it."""
 
     state_dir: Path
-    log: MemoryLog = field(default_factory=lambda: MemoryLog(lambda: NOW_MS))
+    log: EventLog = field(default_factory=lambda: MemoryLog(lambda: NOW_MS))
+    records: Sequence[NewRecord] | None = None
+    params: DetectorParams = field(default_factory=DetectorParams)
+    new_writer: Callable[[], BatchWriter] | None = None  # beside keeping what is written
     kept: Kept = field(default_factory=Kept)
 
     def __post_init__(self) -> None:
         self.log.create_topics(ALL_TOPICS, LANES)
-        self.log.append(district())
+        self.log.append(district() if self.records is None else self.records)
 
     def run(
         self,
@@ -99,6 +106,8 @@ class World:
         crash_at: int | None = None,
         after: bool = False,
         write: bool = True,
+        snapshot_interval_s: float = 0.0,
+        stop_at_end: bool = True,
     ) -> None:
         """Up to the end of the log as it is now. :raises CrashError: when told to crash."""
         config = FlowConfig(
@@ -109,8 +118,8 @@ class World:
             poll_ms=0,
             linger_ms=0,
             max_batch_records=max_batch_records,
-            snapshot_interval_s=0.0,
-            stop_at_end=True,
+            snapshot_interval_s=snapshot_interval_s,
+            stop_at_end=stop_at_end,
         )
         try:
             run_flow(config, self._ports(crash_at, after), self.state_dir, Cluster(workers))
@@ -125,8 +134,8 @@ class World:
         return FlowPorts(
             log=self.log,
             decode=Decoder(Limits()).decode,
-            new_writer=lambda: KeepingWriter(self.kept, crash_at, after),
-            new_lane=build_lane,
+            new_writer=lambda: KeepingWriter(self.kept, crash_at, after, self.new_writer and self.new_writer()),
+            new_lane=lambda: build_lane(self.params),
             detection_record=lambda emitted: to_new_record(to_event(emitted), LANES, None),
             dead_letter_record=dead,
         )

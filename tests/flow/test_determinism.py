@@ -1,0 +1,187 @@
+"""One hash over all that is said and projected: the same live, replayed, cut anywhere, crashed anywhere, anywhere run.
+
+The streams are random and disordered (:mod:`tests.flow.random_streams`). The first tests keep rows in memory, so that
+hypothesis can look at many streams; the last writes into a real store, from SQLite and from a real Kafka, and compares
+the contents of every table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from projections.client import Client
+from projections.digest import combined, database_digest
+from projections.rollup import RollupWorker
+from projections.writer import Writer
+from schemas.records import NewRecord
+from schemas.topics import DOMAIN_TOPICS
+from streams.dev_broker import DevBroker
+from streams.flow import WriterItem
+from streams.log import EventLog
+from streams.log_kafka import KafkaLog
+from streams.log_memory import MemoryLog
+from streams.log_sqlite import SqliteLog
+from tests.flow.random_streams import QUICK, Disorder, random_log
+from tests.flow.world import NOW_MS, CrashError, World
+
+FAMILIES = ("detections", "alerts", "deadletters")
+SILENT = sorted(topic.removeprefix("gridpulse.") for topic in DOMAIN_TOPICS if not topic.endswith("registry"))
+DISORDER = st.builds(
+    Disorder,
+    seed=st.integers(0, 2**32),
+    late_ratio=st.floats(0.0, 0.5),
+    repeat_ratio=st.floats(0.0, 0.5),
+    skew_ratio=st.floats(0.0, 0.5),
+    garbage_ratio=st.floats(0.0, 0.2),
+    silent_topics=st.frozensets(st.sampled_from(SILENT), max_size=4),
+    tick_every_ms=st.integers(10 * 60_000, 24 * 3_600_000),
+)
+
+
+def digest(world: World) -> str:
+    """One hash over every detection, status, alert step, dead letter and domain row."""
+    sums = hashlib.blake2b(digest_size=16)
+    for family in FAMILIES:
+        for value in sorted(world.said(family)):
+            sums.update(value)
+    for key, row in sorted(world.domain_rows().items()):
+        sums.update(f"{key}{row}".encode())
+    return sums.hexdigest()
+
+
+@contextmanager
+def worlds(records: tuple[NewRecord, ...]) -> Iterator[Callable[[], World]]:
+    """Fresh worlds with the same log."""
+    with TemporaryDirectory() as directory:
+        made: list[World] = []
+
+        def new() -> World:
+            made.append(World(Path(directory) / str(len(made)), records=records, params=QUICK))
+            return made[-1]
+
+        yield new
+
+
+def ran(world: World, **how: object) -> str:
+    world.run(**how)  # type: ignore[arg-type]
+    return digest(world)
+
+
+def crashed(world: World, places: list[tuple[int, bool]], workers: int, batch: int) -> str:
+    """Crash at each of ``places`` (batches from there, before or after the write), then go on to the end."""
+    for ahead, after in places:
+        try:
+            world.run(crash_at=world.kept.batches + ahead, after=after, workers=workers, max_batch_records=batch)
+        except CrashError:
+            continue
+    return ran(world, workers=workers, max_batch_records=batch)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(disorder=DISORDER, places=st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=4))
+def test_the_hash_does_not_depend_on_how_it_is_run(disorder: Disorder, places: list[tuple[int, bool]]) -> None:
+    with worlds(random_log(disorder)) as new:
+        reference = ran(new(), max_batch_records=1_000_000)
+        assert ran(new(), max_batch_records=1, snapshot_interval_s=1.0) == reference, "batches of 1"
+        for batch in (100, 1_000):
+            assert ran(new(), max_batch_records=batch) == reference, f"batches of {batch}"
+        for workers in (2, 4):
+            assert ran(new(), workers=workers, max_batch_records=300) == reference, f"{workers} workers"
+        for workers in (1, 2):
+            assert crashed(new(), places, workers, 130) == reference, f"crashed at {places}, {workers} workers"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_live_equals_replay(seed: int, tmp_path: Path) -> None:
+    """The log grows while the flow reads it; in the middle of it the flow crashes."""
+    records = random_log(Disorder(seed))
+    with worlds(records) as new:
+        reference = ran(new())
+    live = World(tmp_path / "live", records=(), params=QUICK)
+    appending = threading.Thread(target=_append_slowly, args=(live.log, records))
+    appending.start()
+    for ahead in (3, 8):
+        with pytest.raises(CrashError):
+            live.run(crash_at=live.kept.batches + ahead, stop_at_end=False, max_batch_records=500)
+    appending.join()
+    assert ran(live) == reference
+
+
+def _append_slowly(log: EventLog, records: tuple[NewRecord, ...]) -> None:
+    for start in range(0, len(records), 40):
+        log.append(records[start : start + 40])
+        time.sleep(0.01)
+
+
+def test_the_streams_are_worth_it(tmp_path: Path) -> None:
+    """Every detector speaks, alerts are opened and resolved, letters are refused, on a stream of ordinary disorder."""
+    world = World(tmp_path, records=random_log(Disorder(2)), params=QUICK)
+    world.run()
+    said = [orjson.loads(value)["data"] for value in world.said("detections")]
+    assert {one.get("detector", "status") for one in said} == {
+        "irregular_movement", "device_offline", "noise_limit", "status",
+    }  # fmt: skip
+    steps = {orjson.loads(value)["data"]["step"] for value in world.said("alerts")}
+    assert {"opened", "resolved"} <= steps
+    assert world.said("deadletters")
+
+
+class StoreWriter:
+    """Writes into a real store, as the live writer does."""
+
+    def __init__(self, client: Client) -> None:
+        self._writer = Writer(client, "test", parallel_inserts=1)
+
+    def write(self, items: Sequence[WriterItem]) -> None:
+        positions = [position for item in items for position in item.progress]
+        self._writer.write([item.events for item in items], positions, datetime.now(UTC))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[DevBroker]:
+    """One of its own: the topics' names are the product's."""
+    with DevBroker.start(tmp_path / "broker") as running:
+        yield running
+
+
+@pytest.mark.xdist_group("kafka")  # where the run's other broker is
+def test_every_table_is_the_same_from_every_log(
+    new_database: Callable[..., Client], tmp_path: Path, broker: DevBroker
+) -> None:
+    records = random_log(Disorder(5, late_ratio=0.2, repeat_ratio=0.2))
+    logs: dict[str, Callable[[], EventLog]] = {
+        "memory": lambda: MemoryLog(lambda: NOW_MS),
+        "sqlite": lambda: SqliteLog(tmp_path / "log.sqlite", lambda: NOW_MS),
+        "kafka": lambda: KafkaLog(broker.bootstrap, lambda: NOW_MS),
+    }
+    hashes: dict[str, str] = {}
+    for name, workers, crash in (("memory", 1, False), ("sqlite", 2, True), ("kafka", 4, True)):
+        database = new_database()
+        with logs[name]() as log:
+            world = World(tmp_path / name, log, records, QUICK, partial(StoreWriter, database))
+            if crash:
+                with pytest.raises(CrashError):
+                    world.run(crash_at=2, after=True, workers=workers, max_batch_records=300)
+            world.run(workers=workers, max_batch_records=300)
+            world.run(workers=workers)  # what it said itself
+        RollupWorker(database).catch_up()
+        hashes[name] = database_digest(database)
+        print(f"hash of every table from {name}: {hashes[name]}")
+    assert len(set(hashes.values())) == 1, hashes
+    assert hashes["memory"] != combined({}), "all tables are empty"

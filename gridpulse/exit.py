@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gridpulse.settings import SettingsError
-from streams.supervise import EXIT_CONFIG, ChildFailedError
+from streams.supervise import EXIT_CONFIG, EXIT_UNAVAILABLE, ChildFailedError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: a dependency is not there; worth trying again
 
 
 class StartError(Exception):

@@ -1,7 +1,11 @@
 """Runs the processes of one machine as children: starts them in order, restarts what fails, stops all at the end.
 
-Processes are crash-only: each goes on from its own durable state, so a restart is always safe. A child that ends with
-``EXIT_CONFIG`` says that trying again is no use (port taken, directory locked, wrong setting): then all stop.
+Processes are crash-only: each goes on from its own durable state, so a restart is always safe. How a child ended says
+what follows, and the pauses before it is started again grow up to ``MAX_PAUSE_S``:
+
+* ``EXIT_CONFIG``: trying again is no use (port taken, directory locked, wrong setting). All stop.
+* ``EXIT_UNAVAILABLE`` (something it needs is away) or a signal (somebody ended it): tried again as long as it takes.
+* anything else is its own failure: after ``MAX_FAST_FAILURES`` in a row, each soon after a start, all stop.
 """
 
 from __future__ import annotations
@@ -16,8 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: a dependency is not there; worth trying again
 FAST_FAILURE_S = 20.0
 MAX_FAST_FAILURES = 6
+MAX_PAUSE_S = 10.0
 
 
 class ChildFailedError(Exception):
@@ -42,7 +48,8 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     restarts: int = 0
-    fast_failures: int = 0
+    fast_ends: int = 0  # in a row, whatever the cause: the pause grows with them
+    fast_failures: int = 0  # of these, its own failures
     not_before_s: float = 0.0
 
 
@@ -84,10 +91,20 @@ class Supervisor:
     def _ended(self, child: _Child, code: int) -> None:
         child.process = None
         now_s = self.monotonic()
-        child.fast_failures = child.fast_failures + 1 if now_s - child.started_s < FAST_FAILURE_S else 1
+        if now_s - child.started_s >= FAST_FAILURE_S:
+            child.fast_ends = child.fast_failures = 0
+        child.fast_ends += 1
+        child.fast_failures += code >= 0 and code != EXIT_UNAVAILABLE
         if code == EXIT_CONFIG or child.fast_failures > MAX_FAST_FAILURES:
             raise ChildFailedError(last_words(child.log_path) or f"{child.spec.name} ended with exit code {code}")
-        child.not_before_s = now_s + min(0.2 * 2**child.fast_failures, 10.0)
+        pause_s = min(0.2 * 2**child.fast_ends, MAX_PAUSE_S)
+        child.not_before_s = max(child.not_before_s, now_s + pause_s)
+
+    def keep_down(self, name: str, for_s: float) -> None:
+        """Once the child has ended it is not started again for so long from now: an outage. 0: let it come back."""
+        for child in self._children:
+            if child.spec.name == name:
+                child.not_before_s = self.monotonic() + for_s
 
     def _spawn(self, child: _Child) -> None:
         with child.log_path.open("ab") as log:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from streams.supervise import EXIT_CONFIG, ChildFailedError, ChildSpec, Supervisor
+from streams.supervise import (
+    EXIT_CONFIG,
+    EXIT_UNAVAILABLE,
+    MAX_FAST_FAILURES,
+    MAX_PAUSE_S,
+    ChildFailedError,
+    ChildSpec,
+    Supervisor,
+)
 
 
 def child(name: str, code: str, **kwargs: object) -> ChildSpec:
@@ -68,6 +77,54 @@ def test_a_child_that_always_crashes_is_given_up(tmp_path: Path) -> None:
         supervisor.start(child("broken", "raise SystemExit('no luck')"))
         with pytest.raises(ChildFailedError, match="no luck"):
             until(lambda: False, supervisor)
+    finally:
+        supervisor.stop()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [f"raise SystemExit({EXIT_UNAVAILABLE})", "import os; os.kill(os.getpid(), 9)"],
+    ids=["unavailable", "killed"],
+)
+def test_what_is_not_its_own_failure_is_tried_again_for_as_long_as_it_takes(tmp_path: Path, end: str) -> None:
+    """With pauses that grow: the seconds that pass here are the supervisor's, not ours."""
+    supervisor = Supervisor(tmp_path)
+    clock = [0.0]
+    supervisor.monotonic = lambda: clock[0]
+    starts_s: dict[int, float] = {}  # by number of restarts
+
+    def again() -> bool:
+        if supervisor.pids():
+            starts_s.setdefault(supervisor.restarts, clock[0])
+        else:
+            clock[0] += 0.5
+        return supervisor.restarts > MAX_FAST_FAILURES + 2
+
+    try:
+        supervisor.start(child("lonely", end))
+        until(again, supervisor)
+        pauses_s = [after - before for before, after in pairwise(starts_s.values())]
+        assert pauses_s == sorted(pauses_s)
+        assert MAX_PAUSE_S <= pauses_s[-1] < MAX_PAUSE_S + 1.0
+    finally:
+        supervisor.stop()
+
+
+def test_a_child_kept_down_comes_back_when_its_time_is_over(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path)
+    clock = [0.0]
+    supervisor.monotonic = lambda: clock[0]
+    try:
+        supervisor.start(child("store", "import time; time.sleep(60)"))
+        supervisor.keep_down("store", 45.0)
+        os.kill(supervisor.pids()["store"], 9)
+        until(lambda: not supervisor.pids(), supervisor)
+        clock[0] = 44.9
+        supervisor.check()
+        assert not supervisor.pids()
+        clock[0] = 45.0
+        supervisor.check()
+        assert supervisor.pids()
     finally:
         supervisor.stop()
 

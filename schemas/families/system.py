@@ -1,4 +1,4 @@
-"""What GridPulse itself says: ticks, detections, device status, alerts, dead letters, API keys.
+"""What GridPulse itself says: ticks, detections, device status, alerts, dead letters and their retries, API keys.
 
 All of it is in the log like everything else, so audit and replay come for free. Ids are derived from what caused the
 event, so that saying it again after a crash is harmless.
@@ -109,6 +109,26 @@ class DeadLetter(EventData):
     raw_bytes: int = Field(ge=0, description="their full length")
 
 
+class DeadLetterRetry(EventData):
+    """A dead letter was sent in again: the link from what could not be accepted to what became of it."""
+
+    type_name: ClassVar[str] = "cn.gridpulse.deadletters.retry"
+    version: ClassVar[int] = 1
+    family: ClassVar[str] = "deadletters"
+
+    letter: Ref = Field(description="id of the dead letter")
+    outcome: Literal["accepted", "duplicate", "rejected"] = Field(
+        description="accepted: appended now; duplicate: the event was there already; rejected: still not acceptable"
+    )
+    reason: str | None = Field(None, max_length=64, description="reason code, when rejected")
+    detail: str | None = Field(None, max_length=500, description="what is wrong and what is allowed, when rejected")
+    retried_id: str | None = Field(None, max_length=128, description="id of the event as it was sent in")
+    retried_source: str | None = Field(None, max_length=256, description="source of the event as it was sent in")
+    retried_type: str | None = Field(None, max_length=128, description="type of the event, when it is one")
+    transform: str | None = Field(None, max_length=500, description="what changed it: a JSON merge patch or a file")
+    actor: str | None = Field(None, max_length=200, description="who sent it in again")
+
+
 class ApiKey(EventData):
     """An API key was issued or revoked. The key itself is nowhere, only its hash."""
 
@@ -132,5 +152,13 @@ EVENT_TYPES = (
     ),
     EventType(Alert.type_name, "alerts", "告警过程", "alert steps", "alert_log", (Alert,)),
     EventType(DeadLetter.type_name, "deadletters", "死信", "dead letters", "dead_letters", (DeadLetter,)),
+    EventType(
+        DeadLetterRetry.type_name,
+        "deadletters",
+        "死信重试",
+        "dead letter retries",
+        "dead_letter_retries",
+        (DeadLetterRetry,),
+    ),
     EventType(ApiKey.type_name, "control", "接口密钥", "API keys", "api_keys", (ApiKey,)),
 )

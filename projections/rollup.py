@@ -8,7 +8,9 @@ Progress     is stored last, in ``rollup_progress``; after a crash the latest ru
 Clock        none: versions are run numbers, one more than any there is. Only the pause between runs is wall time.
 Bounds       a run takes at most ``max_records`` offsets, so memory does not depend on the backlog.
 One writer   exactly one worker per database. Two would agree on results, but could let an older one win for a moment.
-Rebuild      ``TRUNCATE TABLE rollup_progress``: everything is computed again.
+Rebuild      ``TRUNCATE TABLE rollup_progress``: everything is computed again. Or beside a live worker: compute other
+             tables elsewhere, with runs above ``first_run``, and exchange them (see ``projections/rollup_progress.py``
+             for the order). A run that was under way then has no say: its versions lose, its progress is not stored.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from projections.client import Client, StoreUnavailableError
+from projections.rollup_progress import Progress, greatest_version, load_progress, store_progress
 from projections.rollup_sql import (
     NewRows,
     OffsetRange,
@@ -30,7 +33,7 @@ from projections.rollup_sql import (
     minutes_statement,
     new_rows_query,
 )
-from projections.tables import EVENT_TABLES, ROLLUP_PROGRESS
+from projections.tables import EVENT_TABLES
 from schemas.catalogue import BY_NAME
 from schemas.metrics import METRICS, Metric
 from schemas.topics import topic_of
@@ -38,7 +41,6 @@ from schemas.topics import topic_of
 logger = logging.getLogger(__name__)
 STATEMENT_SETTINGS = {"max_partitions_per_insert_block": 0}
 _FINER = {"hour": "metrics_minute", "day": "metrics_hour"}
-Key = tuple[str, str, str, int]  # step, source, topic, partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,6 @@ class RollupStats:
         return not (self.new_rows or self.minute_rows or self.hour_rows or self.day_rows or self.behind)
 
 
-@dataclass(slots=True)
-class _Progress:
-    done_to: dict[Key, int]
-    run: int  # the greatest run number in use
-    changed: set[Key] = field(default_factory=set)
-
-    def advance(self, key: Key, to: int) -> None:
-        if self.done_to.get(key) != to:
-            self.done_to[key] = to
-            self.changed.add(key)
-
-
 REST_RATIO = 3.0  # on a busy machine rollups take a quarter of the time at most, and leave the rest to inserts
 
 
@@ -80,11 +70,15 @@ class RollupWorker:
         timezone: str = "Asia/Shanghai",
         *,
         metrics: Sequence[Metric] = METRICS,
+        first_run: int = 0,
         max_records: int = 400_000,
         hour_every_runs: int = 5,
         day_every_runs: int = 15,
     ) -> None:
-        """``timezone``: days begin at its midnight. :raises ValueError: it is not whole hours from UTC."""
+        """``timezone``: days begin at its midnight. Runs are numbered above ``first_run`` and all that there are.
+
+        :raises ValueError: the time zone is not whole hours from UTC.
+        """
         _require_whole_hours(timezone)
         self._client = client
         self._timezone = timezone
@@ -93,14 +87,15 @@ class RollupWorker:
         self._max_records = max_records
         self._every = {"hour": hour_every_runs, "day": day_every_runs}
         self._waited = {"hour": 0, "day": 0}
-        self._progress: _Progress | None = None
+        self._first_run = first_run
+        self._last_run: int | None = None  # the greatest run number that may be in use; None: not known yet
 
     def run_once(self, *, coarse: bool = False) -> RollupStats:
         """One bounded step. Hours and days follow every few runs, at once with ``coarse`` or when nothing is new.
 
         :raises StoreError: nothing is lost; the next call starts from the stored progress.
         """
-        progress, self._progress = self._progress or self._load(), None
+        progress = self._load()
         ranges, behind = self._new_ranges(progress)
         new = self._new_rows(ranges)
         new_rows = sum(part.rows for part in new.values())
@@ -111,8 +106,9 @@ class RollupWorker:
         at_once = coarse or not new_rows
         hour_rows = self._coarser(progress, "hour", at_once)
         day_rows = self._coarser(progress, "day", at_once)
-        self._store(progress)
-        self._progress = progress
+        if not store_progress(self._client, progress):
+            logger.info("rollup tables were exchanged during a run: going on from the new ones")
+            behind = True
         return RollupStats(new_rows, minute_rows, hour_rows, day_rows, behind)
 
     def catch_up(self) -> RollupStats:
@@ -145,16 +141,21 @@ class RollupWorker:
                 pause_s = max(interval_s, 1.0)
             stop.wait(pause_s)
 
-    def _load(self) -> _Progress:
-        rows = self._client.query("SELECT step, source, topic, partition, done_to, run FROM rollup_progress FINAL").rows
-        done_to = {(str(s), str(t), str(topic), int(part)): int(to) for s, t, topic, part, to, _ in rows}
-        used = self._client.query(
-            "SELECT greatest((SELECT max(run) FROM rollup_progress), (SELECT max(version) FROM metrics_minute), "
-            "(SELECT max(version) FROM metrics_hour), (SELECT max(version) FROM metrics_day))"
-        )
-        return _Progress(done_to, int(used.rows[0][0]))
+    def _load(self) -> Progress:
+        """Read anew for each run: the tables may have been exchanged since the last one."""
+        if self._last_run is None:
+            self._last_run = max(self._first_run, greatest_version(self._client))
+        progress = load_progress(self._client)
+        progress.run = self._last_run = max(self._last_run, progress.run)
+        return progress
 
-    def _new_ranges(self, progress: _Progress) -> tuple[dict[str, list[OffsetRange]], bool]:
+    def _next_run(self, progress: Progress) -> int:
+        """A number of its own for what is written next, also when this run breaks off."""
+        progress.run += 1
+        self._last_run = progress.run
+        return progress.run
+
+    def _new_ranges(self, progress: Progress) -> tuple[dict[str, list[OffsetRange]], bool]:
         """Per table the offsets to take now, and whether some had to be left for later."""
         ends = self._client.query(
             "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
@@ -179,14 +180,14 @@ class RollupWorker:
             if rows
         }
 
-    def _minutes(self, progress: _Progress, new: Mapping[str, NewRows]) -> int:
+    def _minutes(self, progress: Progress, new: Mapping[str, NewRows]) -> int:
         touched = [group for group in self._groups if group.table.name in new]
         if not touched:
             return 0
-        progress.run += 1
-        return self._client.command(minutes_statement(touched, new, progress.run), settings=STATEMENT_SETTINGS)
+        run = self._next_run(progress)
+        return self._client.command(minutes_statement(touched, new, run), settings=STATEMENT_SETTINGS)
 
-    def _coarser(self, progress: _Progress, grain: str, at_once: bool) -> int:
+    def _coarser(self, progress: Progress, grain: str, at_once: bool) -> int:
         key = (grain, _FINER[grain], "", 0)
         done_to = progress.done_to.get(key, 0)
         to_run = progress.run if grain == "hour" else progress.done_to.get(("hour", _FINER["hour"], "", 0), 0)
@@ -200,13 +201,6 @@ class RollupWorker:
         written = self._client.command(statement, settings=STATEMENT_SETTINGS)
         progress.advance(key, to_run)
         return written
-
-    def _store(self, progress: _Progress) -> None:
-        if progress.changed:
-            rows = [(*key, progress.done_to[key], progress.run) for key in sorted(progress.changed)]
-            columns = ("step", "source", "topic", "partition", "done_to", "run")
-            self._client.insert_rows(ROLLUP_PROGRESS.name, columns, rows)
-            progress.changed.clear()
 
 
 def _bounded(

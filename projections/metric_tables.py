@@ -1,4 +1,7 @@
-"""Rollups: three tables for all metrics together, and a view per metric with the metric's own names.
+"""Rollups: four tables for all metrics together, and a view per metric with the metric's own names.
+
+Minutes, hours and days; and ``metrics_late``, minutes of the events that came too late for ``metrics_minute``: days are
+put together from hours and these.
 
 A row holds what is needed to put windows and scopes together without loss: counts, sums, extremes, energies, and the
 state of a distinct count (``uniq``: depends only on the set of values, exact up to tens of thousands). Rows are
@@ -17,6 +20,7 @@ GRAINS: tuple[tuple[str, str, str], ...] = (
     ("hour", "小时 hour (UTC)", "toYear(window_start)"),
     ("day", "天 day of the site's time zone", "toYear(window_start)"),
 )
+_LATE = ("late", "分钟（迟到事件）minute, of late events", "toYear(window_start)")
 METRIC_COLUMNS: tuple[Column, ...] = (
     Column("metric", LOW, "指标 name of the metric"),
     Column("scope", LOW, "市/区/街道/社区/网格 scope path of the events"),
@@ -42,8 +46,8 @@ _KEPT: dict[Aggregate, tuple[tuple[str, str], ...]] = {
 
 
 def metrics_table(grain: str) -> Table:
-    """``metrics_minute``, ``metrics_hour`` or ``metrics_day``."""
-    title, partition_by = next((title, partition) for name, title, partition in GRAINS if name == grain)
+    """``metrics_minute``, ``metrics_hour``, ``metrics_day`` or ``metrics_late``."""
+    title, partition_by = next((title, partition) for name, title, partition in (*GRAINS, _LATE) if name == grain)
     return Table(
         name=f"metrics_{grain}",
         comment=f"指标汇总 rollups of every metric per {title}. 查询请加 FINAL; read with FINAL",

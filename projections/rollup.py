@@ -30,6 +30,7 @@ from projections.rollup_sql import (
     OffsetRange,
     coarser_statement,
     groups,
+    late_statement,
     minutes_statement,
     new_rows_query,
 )
@@ -49,13 +50,14 @@ class RollupStats:
 
     new_rows: int = 0  # rows of event tables that were new to it
     minute_rows: int = 0
+    late_rows: int = 0  # rows written of minutes of late events
     hour_rows: int = 0
     day_rows: int = 0
     behind: bool = False  # there is more to do at once
 
     @property
     def idle(self) -> bool:
-        return not (self.new_rows or self.minute_rows or self.hour_rows or self.day_rows or self.behind)
+        return self == RollupStats()
 
 
 REST_RATIO = 3.0  # on a busy machine rollups take a quarter of the time at most, and leave the rest to inserts
@@ -98,8 +100,8 @@ class RollupWorker:
         progress = self._load()
         ranges, behind = self._new_ranges(progress)
         new = self._new_rows(ranges)
-        new_rows = sum(part.rows for part in new.values())
-        minute_rows = self._minutes(progress, new)
+        new_rows = sum(part.rows + part.late_rows for part in new.values())
+        minute_rows, late_rows = self._minutes(progress, new)
         for table, parts in ranges.items():
             for part in parts:
                 progress.advance(("minute", table, self._topics[table], part.partition), part.end)
@@ -109,7 +111,7 @@ class RollupWorker:
         if not store_progress(self._client, progress):
             logger.info("rollup tables were exchanged during a run: going on from the new ones")
             behind = True
-        return RollupStats(new_rows, minute_rows, hour_rows, day_rows, behind)
+        return RollupStats(new_rows, minute_rows, late_rows, hour_rows, day_rows, behind)
 
     def catch_up(self) -> RollupStats:
         """Run until nothing is left to do; the sums over all runs."""
@@ -119,6 +121,7 @@ class RollupWorker:
             total = RollupStats(
                 total.new_rows + done.new_rows,
                 total.minute_rows + done.minute_rows,
+                total.late_rows + done.late_rows,
                 total.hour_rows + done.hour_rows,
                 total.day_rows + done.day_rows,
             )
@@ -175,17 +178,25 @@ class RollupWorker:
         asked = {table: NewRows(tuple(parts)) for table, parts in ranges.items()}
         answer = self._client.query(new_rows_query(asked)).rows
         return {
-            str(table): NewRows(asked[table].ranges, int(rows), int(first), int(last), int(minutes))
-            for table, rows, first, last, minutes in answer
-            if rows
+            str(table): NewRows(asked[table].ranges, int(rows), int(first), int(last), int(minutes), int(late))
+            for table, rows, first, last, minutes, late in answer
+            if rows or late
         }
 
-    def _minutes(self, progress: Progress, new: Mapping[str, NewRows]) -> int:
-        touched = [group for group in self._groups if group.table.name in new]
-        if not touched:
-            return 0
+    def _minutes(self, progress: Progress, new: Mapping[str, NewRows]) -> tuple[int, int]:
+        """Rows written of minutes, and of minutes of late events."""
+        if not new:
+            return 0, 0
         run = self._next_run(progress)
-        return self._client.command(minutes_statement(touched, new, run), settings=STATEMENT_SETTINGS)
+        in_time = [group for group in self._groups if group.table.name in new and new[group.table.name].rows]
+        late = [group for group in self._groups if group.table.name in new and new[group.table.name].late_rows]
+        return (
+            self._write(minutes_statement(in_time, new, run)) if in_time else 0,
+            self._write(late_statement(late, new, run)) if late else 0,
+        )
+
+    def _write(self, statement: str) -> int:
+        return self._client.command(statement, settings=STATEMENT_SETTINGS)
 
     def _coarser(self, progress: Progress, grain: str, at_once: bool) -> int:
         key = (grain, _FINER[grain], "", 0)
@@ -197,8 +208,7 @@ class RollupWorker:
         if not at_once and self._waited[grain] < self._every[grain]:
             return 0
         self._waited[grain] = 0
-        statement = coarser_statement(grain, done_to, to_run, to_run, self._timezone)
-        written = self._client.command(statement, settings=STATEMENT_SETTINGS)
+        written = self._write(coarser_statement(grain, done_to, to_run, to_run, self._timezone))
         progress.advance(key, to_run)
         return written
 

@@ -1,5 +1,9 @@
 """The statements of the rollup: whole windows recomputed from what is below them. Pure; no database here.
 
+Late events (``EventType.is_late``) go into ``metrics_late`` by the same statement and from there into days; hours and
+minutes never see them. Which record of an event counts is decided before whether it is late (``FINAL``, then the
+condition), so an event that comes again, late, counts once.
+
 Touched minutes are those of the rows with new log offsets; touched hours and days those of finer rows that later runs
 (``version``) have written. Each source is read once per group of metrics that share value and dimensions, not once per
 metric. Nearly all the work of a small run is planning, table by table; so where new rows fill a span of time, as live
@@ -15,8 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from projections.ddl import Table, quoted
+from projections.late_tables import late_sql
 from projections.metric_tables import ROLLUP_COLUMNS
 from projections.tables import EVENT_TABLES
+from schemas.catalogue import BY_NAME
 from schemas.metrics import Metric
 
 # DateTime holds these years; events outside are kept in their tables and left out of rollups.
@@ -24,6 +30,8 @@ FIRST_TIME, LAST_TIME = "1971-01-01 00:00:00", "2105-12-31 00:00:00"
 DENSE_SPAN = 3  # minutes of the span per touched minute, at most
 _CALENDAR = f"event_time >= '{FIRST_TIME}' AND event_time < '{LAST_TIME}'"
 _COLUMNS = ", ".join(ROLLUP_COLUMNS)
+LATE_SQL = {table.name: late_sql(BY_NAME[name]) for name, table in EVENT_TABLES.items()}
+"""By table the condition that a row is late; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,11 @@ class NewRows:
     """What is new in one table: its ranges of the log, and the rows of the table in them."""
 
     ranges: tuple[OffsetRange, ...]
-    rows: int = 0
-    first_minute: int = 0  # since the epoch
+    rows: int = 0  # that are not late
+    first_minute: int = 0  # since the epoch; this and the next two of rows that are not late
     last_minute: int = 0
     minutes: int = 0  # different ones
+    late_rows: int = 0
 
     @property
     def dense(self) -> bool:
@@ -92,41 +101,63 @@ def groups(metrics: Sequence[Metric]) -> list[MetricGroup]:
 
 
 def new_rows_query(new: Mapping[str, NewRows]) -> str:
-    """Per table with ranges: name, rows in them, first and last minute, different minutes (of the calendar only)."""
-    minute = "intDiv(toUnixTimestamp64Milli(event_time), 60000)"
-    return "\nUNION ALL\n".join(
-        f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}) FROM {table} "
-        f"WHERE {part.condition} AND {_CALENDAR}"
-        for table, part in new.items()
+    """Per table with ranges: name, rows in them, first and last minute, different minutes (of the calendar only).
+
+    All of rows that are not late; last the number of those that are.
+    """
+    return "\nUNION ALL\n".join(_new_rows_select(table, part) for table, part in new.items())
+
+
+def _new_rows_select(table: str, part: NewRows) -> str:
+    minute, late = "intDiv(toUnixTimestamp64Milli(event_time), 60000)", LATE_SQL[table]
+    source, is_late = f"{table}\nWHERE {part.condition} AND {_CALENDAR}", f"{late} AS is_late"
+    if late is None:
+        return f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}), 0 FROM {source}"
+    return (
+        f"SELECT {quoted(table)}, countIf(NOT is_late), minIf(minute, NOT is_late), maxIf(minute, NOT is_late), "
+        f"uniqExactIf(minute, NOT is_late), countIf(is_late)\nFROM (SELECT {minute} AS minute, {is_late} FROM {source})"
     )
 
 
 def minutes_statement(metric_groups: Sequence[MetricGroup], new: Mapping[str, NewRows], run: int) -> str:
     """Recompute every minute that has a new row (``new`` by table name), of all groups of these tables."""
-    selects = [_minutes_select(group, new[group.table.name], run) for group in metric_groups]
+    selects = [_minutes_select(group, run, _in_time(group.table, new[group.table.name])) for group in metric_groups]
     return f"INSERT INTO metrics_minute ({_COLUMNS})\n" + "\nUNION ALL\n".join(selects)
 
 
+def late_statement(metric_groups: Sequence[MetricGroup], new: Mapping[str, NewRows], run: int) -> str:
+    """Recompute every minute of late events that has a new one."""
+    selects = [_minutes_select(group, run, _late(group.table, new[group.table.name])) for group in metric_groups]
+    return f"INSERT INTO metrics_late ({_COLUMNS})\n" + "\nUNION ALL\n".join(selects)
+
+
 def coarser_statement(grain: str, after_run: int, to_run: int, run: int, timezone: str) -> str:
-    """Recompute every hour (from minutes) or local day (from hours) with a finer row of the runs in between."""
-    source, window = {
-        "hour": ("metrics_minute", "toStartOfHour(window_start)"),
-        "day": ("metrics_hour", f"toStartOfDay(window_start, {quoted(timezone)})"),
+    """Recompute every hour (from minutes) or local day (from hours and late events) with finer rows of these runs."""
+    sources, window = {
+        "hour": (("metrics_minute",), "toStartOfHour(window_start)"),
+        "day": (("metrics_hour", "metrics_late"), f"toStartOfDay(window_start, {quoted(timezone)})"),
     }[grain]
-    touched = f"version > {after_run} AND version <= {to_run}"
+    touched = "\n    UNION ALL ".join(
+        f"SELECT metric, scope, {window} FROM {source} WHERE version > {after_run} AND version <= {to_run}"
+        for source in sources
+    )
+    finer = "\n    UNION ALL ".join(
+        f"SELECT {_COLUMNS} FROM {source} FINAL WHERE (metric, scope, {window}) IN touched" for source in sources
+    )
     return f"""INSERT INTO metrics_{grain} ({_COLUMNS})
+WITH touched AS ({touched})
 SELECT metric, scope, {window} AS w_start, dim_1, dim_2, sum(count),
     {_exact_sum("sum")}, min(min), max(max), {_exact_sum("energy_sum")}, uniqMergeState(uniq_state), {run}
-FROM {source} FINAL
-WHERE (metric, scope, {window}) IN (SELECT metric, scope, {window} FROM {source} WHERE {touched})
+FROM ({finer})
 GROUP BY metric, scope, w_start, dim_1, dim_2"""
 
 
-def _minutes_select(group: MetricGroup, new: NewRows, run: int) -> str:
+def _minutes_select(group: MetricGroup, run: int, rows: str) -> str:
+    """Minutes of a group's metrics from the rows that the condition ``rows`` leaves."""
     minute = "toStartOfMinute(event_time)"
     dimensions = [f"toString({name})" for name in group.dimensions] + ["''"] * (2 - len(group.dimensions))
     name, condition = _which_metric(group)
-    conditions = [_touched(group.table, new), *condition]
+    conditions = [rows, *condition]
     if group.value_column and group.table.column(group.value_column).type.startswith("Nullable"):
         conditions.append(f"{group.value_column} IS NOT NULL")
     where = "\n    AND ".join(conditions)
@@ -137,12 +168,23 @@ WHERE {where}
 GROUP BY m_name, scope, m_window, m_dim_1, m_dim_2"""
 
 
-def _touched(table: Table, new: NewRows) -> str:
+def _in_time(table: Table, new: NewRows) -> str:
+    late = LATE_SQL[table.name]
+    only = f" AND NOT {late}" if late is not None else ""
     if new.dense:
-        return f"event_time >= {_time(new.first_minute)} AND event_time < {_time(new.last_minute + 1)}"
+        return f"event_time >= {_time(new.first_minute)} AND event_time < {_time(new.last_minute + 1)}{only}"
+    return _touched(table, new, only)
+
+
+def _late(table: Table, new: NewRows) -> str:
+    return _touched(table, new, f" AND {LATE_SQL[table.name]}")
+
+
+def _touched(table: Table, new: NewRows, only: str) -> str:
+    """All rows of the minutes with a new row; ``only`` some of them, both of the new ones and of all."""
     minute = "toStartOfMinute(event_time)"
-    touched = f"SELECT scope, {minute} FROM {table.name} WHERE {new.condition} AND {_CALENDAR}"
-    return f"(scope, {minute}) IN ({touched}) AND {_CALENDAR}"
+    touched = f"SELECT scope, {minute} FROM {table.name} WHERE {new.condition} AND {_CALENDAR}{only}"
+    return f"(scope, {minute}) IN ({touched}) AND {_CALENDAR}{only}"
 
 
 def _time(minute: int) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from projections.ddl import Column, Declared, Table
 from projections.event_tables import DATETIME, event_table
-from projections.metric_tables import GRAINS, metric_view, metrics_table
+from projections.late_tables import LATE_EVENTS, late_objects
+from projections.metric_tables import metric_view, metrics_table
 from projections.state_tables import state_objects
 from schemas.catalogue import EVENT_TYPES
 from schemas.metrics import METRICS
@@ -59,8 +60,12 @@ SCHEMA_MIGRATIONS = Table(
 )
 
 _STATE_OBJECTS = state_objects()
-STATE_TABLES: tuple[Table, ...] = tuple(declared for declared in _STATE_OBJECTS if isinstance(declared, Table))
-METRIC_TABLES: tuple[Table, ...] = tuple(metrics_table(grain) for grain, _, _ in GRAINS)
+STATE_TABLES: tuple[Table, ...] = (
+    *(declared for declared in _STATE_OBJECTS if isinstance(declared, Table)),
+    LATE_EVENTS,
+)
+METRIC_TABLES: tuple[Table, ...] = tuple(metrics_table(grain) for grain in ("minute", "late", "hour", "day"))
+"""In this order they may be exchanged with others, see :mod:`projections.rollup_progress`."""
 
 DATABASE: tuple[Declared, ...] = (
     SCHEMA_MIGRATIONS,
@@ -68,6 +73,7 @@ DATABASE: tuple[Declared, ...] = (
     ROLLUP_PROGRESS,
     *EVENT_TABLES.values(),
     *_STATE_OBJECTS,
+    *late_objects(),
     *METRIC_TABLES,
     *(metric_view(metric) for metric in METRICS),
 )

@@ -5,7 +5,7 @@ states. Days of the site's zone come from the daily rollup, other zones' days fr
 offset is no whole hour).
 
 The rollup brings hours and days up to date less often than minutes. Windows that it has touched since are put together
-from the finer rollup here, so every grain is as fresh as the minutes, and all grains agree.
+from the finer rollup here, so every grain is as fresh as the minutes. Days count late events, hours and minutes do not.
 """
 
 from __future__ import annotations
@@ -85,13 +85,15 @@ def _check_points(runner: Runner, query: MetricQuery, source: str, parameters: d
 
 
 def _source(query: MetricQuery, grain: Grain) -> str:
-    """The rows to put together, as a FROM clause."""
-    hours = _finer_where_touched("metrics_hour", "toStartOfHour(window_start)", "hours_done", _rows("metrics_minute"))
-    rows = {
-        "minute": _rows("metrics_minute"),
-        "hour": hours,
-        "day": _finer_where_touched("metrics_day", "toDate(window_start, {zone:String})", "days_done", hours),
-    }[grain]
+    """The rows to put together, as a FROM clause. Days of any zone count late events."""
+    minutes = _rows("metrics_minute")
+    hours = _finer_where_touched("metrics_hour", "toStartOfHour(window_start)", "hours_done", minutes)
+    rows = {"minute": minutes, "hour": hours, "day": hours}[grain]
+    if query.windows.grain == "day":
+        rows = f"{rows}\nUNION ALL\n{_rows('metrics_late')}"
+    if grain == "day":
+        day = "toDate(window_start, {zone:String})"
+        rows = _finer_where_touched("metrics_day", day, "days_done", rows, ("metrics_minute", "metrics_late"))
     only = f"\nWHERE has({{only:Array(String)}}, {_key_sql(query)})" if query.only else ""
     return f"FROM (\n{rows}\n){only}"
 
@@ -105,12 +107,16 @@ def _rows(table: str, condition: str = "") -> str:
     )
 
 
-def _finer_where_touched(table: str, window: str, done: str, finer: str) -> str:
-    """``table`` where it is up to date, ``finer`` in windows with minutes newer than the run that came to ``table``."""
-    touched = (
-        f"(SELECT {window} FROM metrics_minute WHERE metric = {{metric:String}} AND version > {{{done}:UInt64}}\n"
-        "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC'))"
+def _finer_where_touched(
+    table: str, window: str, done: str, finer: str, sources: tuple[str, ...] = ("metrics_minute",)
+) -> str:
+    """``table`` where it is up to date, ``finer`` in windows with ``sources`` newer than the run that came to it."""
+    of_sources = (
+        f"SELECT {window} FROM {source} WHERE metric = {{metric:String}} AND version > {{{done}:UInt64}}\n"
+        "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC')"
+        for source in sources
     )
+    touched = f"({' UNION ALL '.join(of_sources)})"
     return (
         _rows(table, f"\n  AND {window} NOT IN {touched}")
         + f"\nUNION ALL\nSELECT * FROM (\n{finer}\n) WHERE {window} IN {touched}"

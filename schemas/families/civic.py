@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.base import EventData, EventType
+from schemas.base import DAY_S, EventData, EventType, with_lateness
 from schemas.families.fields import CaseStep, PersonRef, Ref
 
 
@@ -80,7 +80,9 @@ class HealthMeasurement(EventData):
     person: PersonRef = Field(description="pseudonym of the person")
 
 
-EVENT_TYPES = (
+# Much of it is typed in by people, from paper, and after a weekend.
+EVENT_TYPES = with_lateness(
+    7 * DAY_S,
     EventType(Case.type_name, "civic", "网格事件与报修", "cases and repairs", "civic_cases", (Case,)),
     EventType(Volunteering.type_name, "civic", "志愿服务", "volunteering", "volunteering", (Volunteering,)),
     EventType(WasteDeposit.type_name, "civic", "垃圾投放", "waste deposits", "waste_deposits", (WasteDeposit,)),

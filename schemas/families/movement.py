@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.base import EventData, EventType
+from schemas.base import DAY_S, EventData, EventType, with_lateness
 from schemas.families.fields import PersonRef, RatioValue, Ref, ShortText
 
 
@@ -73,5 +73,7 @@ EVENT_TYPES = (
     EventType(
         Sighting.type_name, "positions", "关爱对象轨迹", "sightings of persons under care", "sightings", (Sighting,)
     ),
-    EventType(Patrol.type_name, "positions", "巡查签到", "patrol check-ins", "patrols", (Patrol,)),
+    *with_lateness(  # grid members on foot, where phones have no network
+        7 * DAY_S, EventType(Patrol.type_name, "positions", "巡查签到", "patrol check-ins", "patrols", (Patrol,))
+    ),
 )

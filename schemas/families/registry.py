@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.base import EventData, EventType
+from schemas.base import EventData, EventType, with_lateness
 from schemas.families.fields import Change, PersonRef, Ref, ShortText
 
 DeviceKind = Literal[
@@ -77,7 +77,8 @@ class Grid(EventData):
     residents: int | None = Field(None, ge=0, le=10_000_000, description="residents in the grid")
 
 
-EVENT_TYPES = (
+EVENT_TYPES = with_lateness(  # entries are states, not happenings in a window: the latest counts whenever it comes
+    None,
     EventType(Device.type_name, "registry", "设备台账", "device registry", "registry_devices", (Device,)),
     EventType(Person.type_name, "registry", "关爱对象台账", "persons under care", "registry_persons", (Person,)),
     EventType(Site.type_name, "registry", "场所台账", "site registry", "registry_sites", (Site,)),

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.base import EventData, EventType
+from schemas.base import DAY_S, EventData, EventType, with_lateness
 from schemas.families.fields import Count, MoneyCny, PersonRef, Ref, ShortText
 
 
@@ -123,17 +123,23 @@ class CanteenOrder(EventData):
 
 
 EVENT_TYPES = (
-    EventType(
-        Interaction.type_name, "online", "线上点击", "online interactions", "online_interactions", (Interaction,)
+    *with_lateness(  # apps say at once what was done, or on the next day
+        DAY_S,
+        EventType(
+            Interaction.type_name, "online", "线上点击", "online interactions", "online_interactions", (Interaction,)
+        ),
+        EventType(
+            ServiceRequest.type_name, "online", "服务办理", "service requests", "service_requests", (ServiceRequest,)
+        ),
+        EventType(Participation.type_name, "online", "居民参与", "participation", "participation", (Participation,)),
     ),
-    EventType(
-        ServiceRequest.type_name, "online", "服务办理", "service requests", "service_requests", (ServiceRequest,)
+    *with_lateness(  # shops and halls hand in books by the week
+        7 * DAY_S,
+        EventType(Session.type_name, "venue", "场馆开闭", "venue opening", "venue_sessions", (Session,)),
+        EventType(Visitors.type_name, "venue", "场馆客流", "venue visitors", "venue_visitors", (Visitors,)),
+        EventType(Booking.type_name, "venue", "场馆预约", "venue bookings", "venue_bookings", (Booking,)),
+        EventType(Sale.type_name, "venue", "商户销售", "venue sales", "venue_sales", (Sale,)),
+        EventType(Activity.type_name, "venue", "场馆活动", "venue activities", "venue_activities", (Activity,)),
+        EventType(CanteenOrder.type_name, "venue", "食堂订单", "canteen orders", "canteen_orders", (CanteenOrder,)),
     ),
-    EventType(Participation.type_name, "online", "居民参与", "participation", "participation", (Participation,)),
-    EventType(Session.type_name, "venue", "场馆开闭", "venue opening", "venue_sessions", (Session,)),
-    EventType(Visitors.type_name, "venue", "场馆客流", "venue visitors", "venue_visitors", (Visitors,)),
-    EventType(Booking.type_name, "venue", "场馆预约", "venue bookings", "venue_bookings", (Booking,)),
-    EventType(Sale.type_name, "venue", "商户销售", "venue sales", "venue_sales", (Sale,)),
-    EventType(Activity.type_name, "venue", "场馆活动", "venue activities", "venue_activities", (Activity,)),
-    EventType(CanteenOrder.type_name, "venue", "食堂订单", "canteen orders", "canteen_orders", (CanteenOrder,)),
 )

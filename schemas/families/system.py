@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.base import EventData, EventType
+from schemas.base import EventData, EventType, with_lateness
 from schemas.families.fields import Ref
 
 Severity = Literal["info", "warning", "critical"]
@@ -144,7 +144,9 @@ class ApiKey(EventData):
     note: str | None = Field(None, max_length=200, description="who it is for")
 
 
-EVENT_TYPES = (
+# Our own words: a replay says them at another time, so lateness would make live and replayed figures differ.
+EVENT_TYPES = with_lateness(
+    None,
     EventType(Tick.type_name, "control", "时钟", "ticks", "", (Tick,)),
     EventType(Detection.type_name, "detections", "检测结果", "detections", "detections", (Detection,)),
     EventType(

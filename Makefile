@@ -1,7 +1,7 @@
 # GridPulse. Needs make and Python 3.11 or 3.12, nothing else; `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt lock clean install install-dev
+.PHONY: help demo chaos test lint fmt lock clean install install-dev
 
 ROOMS := schemas detectors projections streams replay api benchmarks gridpulse
 PYTEST_WORKERS ?= 2
@@ -9,6 +9,7 @@ BIN := .venv/bin
 
 # The development broker comes with the development packages.
 DEMO_LEVEL := $(if $(findstring --kafka,$(ARGS)),dev,run)
+CHAOS_LEVEL := $(if $(findstring --log sqlite,$(subst =, ,$(ARGS))),run,dev)
 
 define bootstrap
 	@python="$$(requirements/find-python.sh)" && "$$python" requirements/bootstrap.py $(1)
@@ -17,6 +18,7 @@ endef
 help: ## list the targets
 	@echo "make demo [ARGS=\"--seconds 60 --json\"]   start everything embedded, with simulated events, until Ctrl-C"
 	@echo "make demo ARGS=\"--kafka\"                 the same on a real Kafka broker started from wheels"
+	@echo "make chaos [ARGS=\"--minutes 5 --json\"]   kill processes under load, then account for every event"
 	@echo "make test                               lint, formatting, types, import contracts and all tests"
 	@echo "make lint                               all of that but the tests"
 	@echo "make fmt                                format the code and mend what can be mended"
@@ -33,6 +35,10 @@ install-dev:
 demo:
 	$(call bootstrap,$(DEMO_LEVEL))
 	@exec $(BIN)/gridpulse demo $(ARGS)
+
+chaos:
+	$(call bootstrap,$(CHAOS_LEVEL))
+	@exec $(BIN)/gridpulse chaos $(ARGS)
 
 lint: install-dev
 	@echo "== ruff check"

@@ -21,6 +21,7 @@ from schemas.records import NewRecord
 from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
 from streams.clocks import LogClock, wall_clock
+from streams.dead_letter_limit import DeadLetterLimits
 from streams.flow import FlowPorts, WriterItem
 from streams.ingest import Ingest, IngestConfig, dead_letter_record, remember_latest
 from streams.keys import LogKeyRing, issue_key, revoke_key
@@ -47,6 +48,12 @@ def the_clock(settings: Settings, log: EventLog) -> Clock:
 
 def limits(settings: Settings) -> Limits:
     return Limits(max_event_bytes=settings.max_event_bytes, max_ahead_ms=int(settings.max_ahead_s * 1000))
+
+
+def dead_letter_limits(settings: Settings) -> DeadLetterLimits:
+    return DeadLetterLimits(
+        settings.dead_letter_max_ratio, settings.dead_letter_window_records, settings.dead_letter_max_run
+    )
 
 
 def clickhouse(settings: Settings, reader: bool = False, database: str | None = None) -> Client:

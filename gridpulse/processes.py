@@ -86,6 +86,7 @@ def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
                 linger_ms=settings.linger_ms,
                 max_batch_records=settings.max_batch_records,
                 snapshot_interval_s=settings.snapshot_interval_s,
+                dead_letters=adapters.dead_letter_limits(settings),
             )
             cluster = Cluster(settings.workers, settings.process_id, split_list(settings.addresses))
             run_flow(config, adapters.flow_ports(settings, log, name), settings.data_dir / "state" / name, cluster)

@@ -58,6 +58,15 @@ class Settings(BaseSettings):
     rollup_interval_s: float = Field(2.0, ge=0.1, le=3600.0, description="time between rollup runs")
     max_ahead_s: float = Field(300.0, ge=0.0, le=86_400.0, description="how far ahead an event's time may be")
     max_event_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="size of one event at most")
+    dead_letter_max_ratio: float = Field(
+        0.5, ge=0.0, le=1.0, description="more dead letters than this share of a window stop the flow; 1: never"
+    )
+    dead_letter_window_records: int = Field(
+        10_000, ge=1, le=100_000_000, description="records of such a window, per feed and in log order"
+    )
+    dead_letter_max_run: int = Field(
+        5_000, ge=0, le=100_000_000, description="more dead letters than this in a row stop the flow; 0: never"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @field_validator("site_timezone")

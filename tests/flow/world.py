@@ -18,6 +18,7 @@ from schemas.event import to_new_record
 from schemas.records import NewRecord, TopicPartition
 from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS, topic_of
+from streams.dead_letter_limit import DeadLetterLimits
 from streams.flow import BatchWriter, Cluster, FlowConfig, FlowPorts, WriterItem, run_flow
 from streams.ingest import dead_letter_record
 from streams.log import EventLog
@@ -108,6 +109,7 @@ class World:
         write: bool = True,
         snapshot_interval_s: float = 0.0,
         stop_at_end: bool = True,
+        dead_letters: DeadLetterLimits | None = None,
     ) -> None:
         """Up to the end of the log as it is now. :raises CrashError: when told to crash."""
         config = FlowConfig(
@@ -120,6 +122,8 @@ class World:
             max_batch_records=max_batch_records,
             snapshot_interval_s=snapshot_interval_s,
             stop_at_end=stop_at_end,
+            dead_letters=dead_letters or DeadLetterLimits(),
+            letters_grace_s=0.5,
         )
         try:
             run_flow(config, self._ports(crash_at, after), self.state_dir, Cluster(workers))

@@ -44,6 +44,7 @@ class Detector(Protocol):
 
     name: ClassVar[str]
     state_version: ClassVar[int]
+    model_version: str  # code and parameters: see detectors.state.model_version
 
     def process(self, batch: EventBatch) -> list[Emitted]:
         """Take the batch in; say what was noticed. Does not change the batch. Any order: the lane sorts."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detectors.contract import Emitted, derived_id
-from detectors.state import pack, unpack
+from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
 from schemas.families.system import Alert, Detection, Severity
 
@@ -56,6 +56,11 @@ class Incidents:
         self._quiet_ms = {rule: int(minutes * 60_000) for rule, minutes in self.params.quiet_min}
         self._open: dict[str, _Open] = {}
         self._timers = TimerHeap()
+
+    @property
+    def version(self) -> str:
+        """Of the state, the code and the parameters."""
+        return f"state {_STATE_VERSION}, {model_version(_NAME, 1, self.params)}"
 
     def __len__(self) -> int:
         return len(self._open)

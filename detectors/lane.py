@@ -40,6 +40,12 @@ class LaneOperator:
         self._detectors = detectors
         self._incidents = incidents
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of everything that keeps state: its version, code and parameters."""
+        detectors = {one.name: f"state {one.state_version}, {one.model_version}" for one in self._detectors}
+        return {_NAME: f"state {_STATE_VERSION}", **detectors, "incidents": self._incidents.version}
+
     def process(self, batch: EventBatch) -> list[Emitted]:
         """What the batch gives rise to, in order. Does not change the batch."""
         noticed = [emitted for detector in self._detectors for emitted in detector.process(batch)]

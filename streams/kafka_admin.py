@@ -6,19 +6,20 @@ asked again until the time is over.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import confluent_kafka as kafka
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from schemas.records import TopicPartition
 from streams.kafka_errors import BrokerNotes
 from streams.kafka_settings import TOPIC_SETTINGS, common_config
-from streams.log import LogConfigError, LogError
+from streams.log import LogConfigError, LogError, LogFacts
 
 _RETRY_S: Final = 0.1
 _PASSING: Final = frozenset(
@@ -57,6 +58,28 @@ class KafkaAdmin:
             return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
 
         return self._insist(ask, "asking for its topics")
+
+    def facts(self, topics: Iterable[str]) -> LogFacts:
+        """The cluster's id and, hashed, those of the topics: one that is made again gets another."""
+
+        def ask(left_s: float) -> LogFacts:
+            metadata = self._client.list_topics(timeout=left_s)
+            counts = {
+                name: len(metadata.topics[name].partitions)
+                for name in topics
+                if name in metadata.topics and metadata.topics[name].error is None
+            }
+            ids = self._topic_ids(sorted(counts), left_s)
+            suffix = f"/{hashlib.blake2b(' '.join(ids).encode(), digest_size=8).hexdigest()}" if ids else ""
+            return LogFacts(f"{metadata.cluster_id}{suffix}", counts)
+
+        return self._insist(ask, "asking for its topics")
+
+    def _topic_ids(self, topics: list[str], timeout_s: float) -> list[str]:
+        if not topics:
+            return []
+        futures = self._client.describe_topics(TopicCollection(topics), request_timeout=timeout_s)
+        return [f"{topic}={futures[topic].result().topic_id}" for topic in topics]
 
     def create(self, topics: Iterable[str], partitions: int, replication_factor: int) -> None:
         """Make topics that did not exist a moment ago, and wait until the broker knows them."""

@@ -13,6 +13,10 @@ from streams.log import LogConfigError
 POSITION_VERSION: Final = 1
 
 
+class PositionError(LogConfigError):
+    """A saved position is not one that can be gone on from: state must be rebuilt from the log."""
+
+
 @dataclass(frozen=True, slots=True)
 class LanePosition:
     """Everything before it has been emitted, nothing after it.
@@ -44,13 +48,18 @@ class LanePosition:
 
     @classmethod
     def from_bytes(cls, saved: bytes) -> Self:
-        """:raises LogConfigError: written by another version."""
-        document = orjson.loads(saved)
-        if document["version"] != POSITION_VERSION:
-            raise LogConfigError(
-                f"a saved lane position has version {document['version']}, this GridPulse knows {POSITION_VERSION}: "
-                "remove the saved state, so that it is rebuilt from the log"
-            )
-        return cls(
-            document["partition"], document["next_offsets"], document["last_recorded_ms"], document["frontier_ms"]
+        """:raises PositionError: written by another version, or no position at all."""
+        try:
+            document = orjson.loads(saved)
+            if document["version"] == POSITION_VERSION:
+                return cls(
+                    document["partition"],
+                    document["next_offsets"],
+                    document["last_recorded_ms"],
+                    document["frontier_ms"],
+                )
+        except (ValueError, LookupError, TypeError) as error:
+            raise PositionError(f"a saved lane position can't be read ({error})") from error
+        raise PositionError(
+            f"a saved lane position has version {document['version']}, this GridPulse knows {POSITION_VERSION}"
         )

@@ -12,6 +12,7 @@ Guarantees
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
 from schemas.records import NewRecord, RawBatch, TopicPartition
@@ -43,6 +44,14 @@ class OffsetOutOfRangeError(LogError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.where, self.wanted, self.earliest, self.end))
+
+
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """What a log is, as of now: ``identity`` tells one from any other, ``partitions`` counts those of each topic."""
+
+    identity: str
+    partitions: Mapping[str, int]
 
 
 class LogReader(Protocol):
@@ -92,6 +101,14 @@ class EventLog(Protocol):
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has. :raises LogConfigError: no such topic."""
+        ...
+
+    def describe(self, topics: Sequence[str]) -> LogFacts:
+        """Asked anew: the log's identity, and how many partitions those of ``topics`` have that exist.
+
+        The identity stays for the log's life; a log or topic that was removed and made again has another one. That of
+        no topics is the log's own.
+        """
         ...
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:

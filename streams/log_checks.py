@@ -36,8 +36,9 @@ def check_partition_count(topic: str, found: int, wanted: int) -> None:
     """:raises LogConfigError: a topic that exists has another number of partitions than wanted."""
     if found != wanted:
         raise LogConfigError(
-            f"topic {topic} has {found} partitions, but {wanted} are wanted: all topics need the same number, which "
-            f"can't be changed later; use {found}, or another log"
+            f"topic {topic} has {found} partitions, but {wanted} are wanted: all topics need the same number; set "
+            f"GRIDPULSE_PARTITIONS to {found} if all have so many, or else stop everything and copy the log into one "
+            "with as many as you want: gridpulse rescale --partitions N --to LOG_URL"
         )
 
 

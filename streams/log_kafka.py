@@ -25,7 +25,7 @@ from streams.kafka_errors import BrokerNotes
 from streams.kafka_producer import Delivery, DurableProducer
 from streams.kafka_reader import KafkaReader
 from streams.kafka_settings import require_allowed
-from streams.log import LogUnavailableError
+from streams.log import LogFacts, LogUnavailableError
 from streams.log_checks import check_offset, check_partition, check_partition_count, check_records, no_such_topic
 
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -90,6 +90,9 @@ class KafkaLog:
         if topic not in self._partitions:
             raise no_such_topic(topic)
         return self._partitions[topic]
+
+    def describe(self, topics: Sequence[str]) -> LogFacts:
+        return self._admin.facts(topics)
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:
         if not records:

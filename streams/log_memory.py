@@ -6,11 +6,13 @@ Several readers and appending threads of one process may share it; nothing is le
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from schemas.records import Headers, NewRecord, RawBatch, TopicPartition
+from streams.log import LogFacts
 from streams.log_checks import check_offset, check_partition, check_partition_count, check_records, no_such_topic
 
 
@@ -32,6 +34,7 @@ class MemoryLog:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
+        self._identity = uuid.uuid4().hex
         self._topics: dict[str, list[_Partition]] = {}
         self._changed = threading.Condition(threading.RLock())  # re-entrant: the clock may be the log's own time
 
@@ -47,6 +50,12 @@ class MemoryLog:
 
     def partitions(self, topic: str) -> int:
         return len(self._topic(topic))
+
+    def describe(self, topics: Sequence[str]) -> LogFacts:
+        with self._changed:
+            return LogFacts(
+                self._identity, {topic: len(self._topics[topic]) for topic in topics if topic in self._topics}
+            )
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:
         with self._changed:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from schemas.records import NewRecord, RawBatch, TopicPartition
-from streams.log import LogError, LogUnavailableError
+from streams.log import LogError, LogFacts, LogUnavailableError
 from streams.log_checks import check_offset, check_partition, check_partition_count, check_records, no_such_topic
 from streams.sqlite_append import append_rows
 from streams.sqlite_file import open_connection, prepare_file, sqlite_errors
@@ -70,7 +70,7 @@ class SqliteLog:
         self._idle_connections: list[sqlite3.Connection] = []
         self._topics: dict[str, tuple[int, int]] = {}  # name -> (topic_id, partitions); never changes once made
         self._closed = False
-        prepare_file(path, busy_timeout_s)
+        self._identity = prepare_file(path, busy_timeout_s)
         self._writer = open_connection(path, busy_timeout_s, max_bytes)
 
     def __repr__(self) -> str:
@@ -89,6 +89,11 @@ class SqliteLog:
 
     def partitions(self, topic: str) -> int:
         return self._topic(topic)[1]
+
+    def describe(self, topics: Sequence[str]) -> LogFacts:
+        with self._reading() as connection:
+            counts = dict(connection.execute("SELECT name, partitions FROM topics").fetchall())
+        return LogFacts(self._identity, {topic: counts[topic] for topic in topics if topic in counts})
 
     def append(self, records: Sequence[NewRecord]) -> list[int]:
         if not records:

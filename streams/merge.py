@@ -21,8 +21,8 @@ import numpy as np
 
 from schemas.records import Headers, RawBatch, TopicPartition
 from streams.lane_buffer import ENDLESS_MS, TopicBuffer
-from streams.lane_position import LanePosition
-from streams.log import EventLog, LogConfigError
+from streams.lane_position import LanePosition, PositionError
+from streams.log import EventLog
 
 __all__ = ["LanePosition", "LaneReader"]
 
@@ -49,7 +49,7 @@ class LaneReader:
         :arg position: from where to go on; None: from the first kept records.
         :arg drain_to: for finite replays: an end offset per topic. Records from there on are not emitted, and a topic
             that has reached its end holds nobody back. None: read for ever.
-        :raises LogConfigError: the position is another lane's or of other topics.
+        :raises PositionError: the position is another lane's or of other topics.
         """
         self._topics = tuple(sorted(set(topics)))
         self._partition = partition
@@ -110,7 +110,7 @@ class LaneReader:
 
     def _require_own(self, position: LanePosition) -> None:
         if position.partition != self._partition or position.next_offsets.keys() != set(self._topics):
-            raise LogConfigError(
+            raise PositionError(
                 f"the saved position is of lane {position.partition} over {sorted(position.next_offsets)}, but lane "
                 f"{self._partition} over {list(self._topics)} is wanted: rebuild from the start of the log"
             )

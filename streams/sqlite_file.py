@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,8 +40,8 @@ _SCHEMA: Final = (
 )
 
 
-def prepare_file(path: Path, busy_timeout_s: float) -> None:
-    """Make ``path`` an event log if there is nothing yet.
+def prepare_file(path: Path, busy_timeout_s: float) -> str:
+    """Make ``path`` an event log if there is nothing yet; its identity, which stays with the file and its copies.
 
     :raises LogConfigError: it is something else, of another version, damaged, or can't be opened.
     :raises LogUnavailableError: another process kept it locked for ``busy_timeout_s``.
@@ -53,6 +54,7 @@ def prepare_file(path: Path, busy_timeout_s: float) -> None:
             if not _is_log(connection, path):
                 _create(connection, path)
             _switch_to_wal(connection, busy_timeout_s)
+            return _identity(connection)
         finally:
             connection.close()
 
@@ -117,6 +119,18 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _identity(connection: sqlite3.Connection) -> str:
+    """Made when first asked for: logs of earlier releases have none. Earlier releases do not mind it."""
+    (there,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'identity'").fetchone()
+    if not there:
+        connection.execute("CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), log_id TEXT)")
+    found = connection.execute("SELECT log_id FROM identity").fetchone()
+    if found is None:  # of several processes the first one's stays
+        connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex,))
+        found = connection.execute("SELECT log_id FROM identity").fetchone()
+    return str(found[0])
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:

@@ -1,20 +1,21 @@
 """The Bytewax dataflows: writer, detection, or both in one pipeline that decodes once. The only door to Bytewax.
 
-    feed (log, merged) ─▶ decode ─┬─▶ writer ─▶ ClickHouse
-                                  ├─▶ dead letters ─▶ log
-                                  └─▶ detectors (state per lane) ─▶ log
+    feed (log, merged), decoded ─┬─▶ writer ─▶ ClickHouse
+                                 ├─▶ dead letters ─▶ log
+                                 └─▶ detectors (state per lane) ─▶ log
 
 Delivery    at least once; every sink is idempotent by key (see docs/architecture.md).
 Recovery    positions and detector state are snapshots of the same epoch. The writer's buffer is flushed before its
             snapshot is taken, so an epoch is only ever committed when its rows are in ClickHouse.
+Limit       too many dead letters stop it with a :class:`DeadLetterLimitError`; see :mod:`streams.guarded_feed`.
 Order       each lane goes through one worker, in log order. Micro-batches travel as single items.
 Time        the wall clock paces reading and stamps ``processed_time``; no result depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -24,18 +25,23 @@ from bytewax.dataflow import Dataflow
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from detectors.contract import Emitted
+from detectors.contract import Emitted, StateVersionError
 from schemas.codec import Dead, Decoded
 from schemas.columns import EventBatch
-from schemas.records import NewRecord, RawBatch
-from schemas.topics import ALL_TOPICS
+from schemas.records import NewRecord, RawBatch, TopicPartition
+from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
+from streams.dead_letter_limit import DeadLetterLimits
 from streams.feeds import Ends, FeedName
 from streams.gathering import GatheringWriter
+from streams.guarded_feed import FEED_STATE_VERSION, GuardedFeed
+from streams.lane_position import PositionError
 from streams.log import EventLog
-from streams.progress import Progress, progress_of
+from streams.partition_watch import PartitionWatch
+from streams.progress import Progress
+from streams.state_tag import StateTag, ready_state, state_tag, unreadable_is_said
 
 
 class BatchWriter(Protocol):
@@ -48,6 +54,8 @@ class BatchWriter(Protocol):
 class LaneLogic(Protocol):
     """The detectors of one lane (:class:`detectors.lane.LaneOperator`)."""
 
+    @property
+    def versions(self) -> Mapping[str, str]: ...
     def process(self, batch: EventBatch) -> list[Emitted]: ...
     def snapshot(self) -> bytes: ...
     def restore(self, saved: bytes) -> None: ...
@@ -78,7 +86,9 @@ class FlowConfig:
     """Which parts run, and the pace.
 
     ``linger_ms``: rows wait at most so long to be written together. ``stop_at_end``: read up to where the log ends when
-    the flow starts, then stop; otherwise run for ever.
+    the flow starts, then stop; otherwise run for ever. ``letters_grace_s``: when there are too many dead letters, so
+    long is left for the last of them to reach their table. ``partitions_checked_s``: so often the log is asked whether
+    it still has the partitions that are read.
     """
 
     name: str
@@ -91,12 +101,9 @@ class FlowConfig:
     poll_ms: int = 200
     max_flush_rows: int = 60_000
     stop_at_end: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    feed: str
-    raw: RawBatch
+    dead_letters: DeadLetterLimits = field(default_factory=DeadLetterLimits)
+    letters_grace_s: float = 3.0
+    partitions_checked_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +113,21 @@ class _DecodedItem:
     progress: tuple[Progress, ...]
 
 
-class _FeedPartition(StatefulSourcePartition[_Item, bytes]):
+class _FeedPartition(StatefulSourcePartition[_DecodedItem, bytes]):
     def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None, ends: Ends | None) -> None:
         self._name, self._config = name, config
-        self._feed = FeedName.parse(name).open(ports.log, saved, ends)
+        self._feed = GuardedFeed(
+            FeedName.parse(name), ports.log, ports.decode, config.dead_letters, saved, ends,
+            grace_s=config.letters_grace_s,
+        )  # fmt: skip
         self._idle = False
 
-    def next_batch(self) -> Iterable[_Item]:
-        raw = self._feed.poll(self._config.max_batch_records)
-        if raw is None and self._feed.ended:
+    def next_batch(self) -> Iterable[_DecodedItem]:
+        piece = self._feed.poll(self._config.max_batch_records)
+        if piece is None and self._feed.ended:
             raise StopIteration
-        self._idle = raw is None or len(raw) < self._config.max_batch_records
-        return [] if raw is None or not len(raw) else [_Item(self._name, raw)]
+        self._idle = piece is None or piece.records < self._config.max_batch_records
+        return [] if piece is None else [_DecodedItem(self._name, piece.decoded, piece.progress)]
 
     def next_awake(self) -> datetime | None:
         """At once while there is a backlog; else after the poll interval, so that batches stay worth their cost."""
@@ -130,7 +140,19 @@ class _FeedPartition(StatefulSourcePartition[_Item, bytes]):
         self._feed.close()
 
 
-class _LogSource(FixedPartitionedSource[_Item, bytes]):
+class _WatchfulPartition(_FeedPartition):
+    """The one of a flow that also sees to it that the log's partitions are still those that the flow reads."""
+
+    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None, ends: Ends | None) -> None:
+        super().__init__(ports, config, name, saved, ends)
+        self._watch = PartitionWatch(ports.log, ALL_TOPICS, config.lanes, interval_s=config.partitions_checked_s)
+
+    def next_batch(self) -> Iterable[_DecodedItem]:
+        self._watch.check()
+        return super().next_batch()
+
+
+class _LogSource(FixedPartitionedSource[_DecodedItem, bytes]):
     def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
         self._ports, self._config = ports, config
         self._ends = ports.log.end_offsets(ALL_TOPICS) if config.stop_at_end else None
@@ -140,7 +162,8 @@ class _LogSource(FixedPartitionedSource[_Item, bytes]):
         return [str(FeedName(kind, partition)) for kind in kinds for partition in range(self._config.lanes)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _FeedPartition:
-        return _FeedPartition(self._ports, self._config, for_part, resume_state, self._ends)
+        kind = _WatchfulPartition if for_part == self.list_parts()[0] else _FeedPartition
+        return kind(self._ports, self._config, for_part, resume_state, self._ends)
 
 
 class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
@@ -205,7 +228,8 @@ class _LaneState(op.StatefulBatchLogic[EventBatch, list[Emitted], bytes]):
     def __init__(self, lane: LaneLogic, saved: bytes | None) -> None:
         self._lane = lane
         if saved is not None:
-            lane.restore(saved)
+            with unreadable_is_said("a lane's saved state"):
+                lane.restore(saved)
 
     def on_batch(self, values: list[EventBatch]) -> tuple[Iterable[list[Emitted]], bool]:
         return [emitted for batch in values if (emitted := self._lane.process(batch))], False
@@ -217,21 +241,17 @@ class _LaneState(op.StatefulBatchLogic[EventBatch, list[Emitted], bytes]):
 def build_flow(config: FlowConfig, ports: FlowPorts, workers: int = 1) -> Dataflow:
     """The dataflow of a process; ``workers`` is the number of all workers of the cluster."""
     flow = Dataflow(config.name)
-    raw = op.input("log", flow, _LogSource(ports, config))
-
-    def decode(item: _Item) -> _DecodedItem:
-        return _DecodedItem(item.feed, ports.decode(item.raw), progress_of(item.raw))
-
-    decoded = op.map("decode", raw, decode)
+    decoded = op.input("log", flow, _LogSource(ports, config))
+    reached = op.filter("reached", decoded, lambda item: bool(item.progress))  # not the letters of a flow that stops
     if config.write:
-        by_feed = op.key_on("by_feed", decoded, lambda item: item.feed)
+        by_feed = op.key_on("by_feed", reached, lambda item: item.feed)
         op.output("clickhouse", by_feed, _WriterSink(ports, config, workers))
         letters = op.map(
             "dead_letters", decoded, lambda item: [ports.dead_letter_record(dead) for dead in item.decoded.dead]
         )
         op.output("dead_letters_out", letters, _LogSink(ports.log))
     if config.detect:
-        lanes = op.filter("lanes", decoded, lambda item: item.feed.startswith("lane/"))
+        lanes = op.filter("lanes", reached, lambda item: item.feed.startswith("lane/"))
         keyed = op.map("by_lane", lanes, lambda item: (item.feed, item.decoded.events))
         detected = op.stateful_batch("detect", keyed, lambda saved: _LaneState(ports.new_lane(), saved))
         records = op.map("to_records", detected, lambda item: [ports.detection_record(emitted) for emitted in item[1]])
@@ -253,13 +273,31 @@ class Cluster:
 
 
 def run_flow(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
-    """Run until the process ends; goes on from the last snapshot in ``state_dir``.
+    """Run until the process ends; goes on from the last snapshot in ``state_dir``, where that fits this code and log.
 
-    What a step raised comes out as it was raised, not within Bytewax's own errors.
+    Else the state is built anew from the log's beginning (:mod:`streams.state_tag`). What a step raised comes out as
+    it was raised, not within Bytewax's own errors.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    if not any(state_dir.glob("*.sqlite3")):
-        init_db_dir(state_dir, 1)
+    tag = _tag(config, ports)
+
+    def earliest() -> dict[TopicPartition, int]:
+        return ports.log.earliest_offsets(ALL_TOPICS if config.write else DOMAIN_TOPICS)
+
+    ready_state(state_dir, tag, earliest)
+    try:
+        _run(config, ports, state_dir, cluster)
+    except (StateVersionError, PositionError) as error:  # the tag fits, the state does not: a version not raised
+        ready_state(state_dir, tag, earliest, unusable=str(error))
+        _run(config, ports, state_dir, cluster)
+
+
+def _tag(config: FlowConfig, ports: FlowPorts) -> StateTag:
+    topics = ALL_TOPICS if config.write else DOMAIN_TOPICS
+    operators = {"feeds": f"state {FEED_STATE_VERSION}", **(ports.new_lane().versions if config.detect else {})}
+    return state_tag(ports.log, topics, config.lanes, operators)
+
+
+def _run(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
     try:
         cli_main(
             build_flow(config, ports, cluster.workers),

@@ -115,8 +115,8 @@ def _letters_only(raw: RawBatch, decoded: Decoded, row: int) -> Decoded:
 def _unpacked(saved: bytes) -> tuple[bytes, dict[str, object]]:
     try:
         state = orjson.loads(saved)
-        if state["feed_state_version"] == FEED_STATE_VERSION:
+        if state.get("feed_state_version") == FEED_STATE_VERSION:
             return state["position"].encode(), state["dead_letters"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StateVersionError(f"the saved state of a feed can't be read ({error})") from error
     raise StateVersionError(f"the saved state of a feed is not of version {FEED_STATE_VERSION}")

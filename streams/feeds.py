@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import orjson
 
 from schemas.records import RawBatch, TopicPartition
@@ -64,13 +65,20 @@ class LaneFeed:
 
 
 class SystemFeed:
-    """The system topics of one partition, each in its own order."""
+    """The system topics of one partition, each in its own order.
+
+    A broker's clock can step back; recorded times are raised to the running maximum of their topic, and the position
+    keeps it, so that a resumed feed gives the same rows as one from the beginning.
+    """
 
     def __init__(self, log: EventLog, partition: int, saved: bytes | None, ends: Ends | None) -> None:
         earliest = log.earliest_offsets(SYSTEM_TOPICS)
         self._next = {topic: earliest[TopicPartition(topic, partition)] for topic in SYSTEM_TOPICS}
+        self._reached_ms: dict[str, int] = {}
         if saved is not None:
-            self._next.update(orjson.loads(saved))
+            document = orjson.loads(saved)
+            self._next.update(document.get("next_offsets", document))  # older positions are the offsets alone
+            self._reached_ms.update(document.get("reached_ms", {}))
         self._reader = log.reader({TopicPartition(topic, partition): offset for topic, offset in self._next.items()})
         self._ready: list[RawBatch] = []
         self._ends = (
@@ -87,11 +95,14 @@ class SystemFeed:
         if not self._ready:
             return None
         batch = self._ready.pop(0)
-        self._next[batch.topics[0]] = int(batch.offsets[-1]) + 1
-        return batch
+        topic = batch.topics[0]
+        times_ms = np.maximum(np.maximum.accumulate(batch.recorded_time_ms), self._reached_ms.get(topic, 0))
+        self._reached_ms[topic] = int(times_ms[-1])
+        self._next[topic] = int(batch.offsets[-1]) + 1
+        return replace(batch, recorded_time_ms=times_ms)
 
     def position(self) -> bytes:
-        return orjson.dumps(self._next)
+        return orjson.dumps({"next_offsets": self._next, "reached_ms": self._reached_ms})
 
     def close(self) -> None:
         self._reader.close()

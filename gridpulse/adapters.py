@@ -12,7 +12,7 @@ from detectors.outputs import to_event
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import DATABASE, READER_USER, Settings
-from projections.client import Client, connect, with_retries
+from projections.client import Client, connect, connect_later, with_retries
 from projections.migrate import migrate
 from projections.writer import Writer
 from schemas.codec import Dead, Decoder
@@ -56,9 +56,10 @@ def dead_letter_limits(settings: Settings) -> DeadLetterLimits:
     )
 
 
-def clickhouse(settings: Settings, reader: bool = False, database: str | None = None) -> Client:
+def clickhouse(settings: Settings, reader: bool = False, database: str | None = None, later: bool = False) -> Client:
     """A client of the ClickHouse server or the embedded store; retries while it starts.
 
+    ``later``: connect with the first statement only, so that nothing waits for a store that is away.
     ``database``: another one than the settings name, made where it is missing: of a replay run, a rebuild, a check.
     """
     url, password = settings.effective_clickhouse_url, _password(settings)
@@ -69,6 +70,8 @@ def clickhouse(settings: Settings, reader: bool = False, database: str | None = 
             url = f"http://{READER_USER}@127.0.0.1:{settings.store_port}/{DATABASE}"
     if database is not None:
         url = urlsplit(url)._replace(path=f"/{database}").geturl()
+    if later:
+        return connect_later(url, password=password)
     return with_retries(lambda: connect(url, password=password, create_database=not reader))
 
 

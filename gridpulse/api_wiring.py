@@ -23,7 +23,8 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
 
     return create_app(
         ApiDependencies(
-            queries=ClickHouseQueries(adapters.clickhouse(settings, reader=settings.embedded_store)),
+            # Events are taken in whether or not ClickHouse is there: only queries need it.
+            queries=ClickHouseQueries(adapters.clickhouse(settings, reader=settings.embedded_store, later=True)),
             ingest=adapters.the_ingest(settings, log, clock),
             keys=LogKeyRing(log),
             log_state=log,

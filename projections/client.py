@@ -8,6 +8,7 @@ when trying again later can help. Values reach SQL as bound parameters: ``{name:
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -198,22 +199,11 @@ def connect(
     :raises StoreError: it answers and refuses, e.g. the password or the database.
     """
     address = StoreAddress.parse(url)
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # a traceback for each refused connection
-    options: dict[str, Any] = {
-        "host": address.host,
-        "port": address.port,
-        "username": address.user,
-        "password": password or "",
-        "secure": address.secure,
+    options = {
+        **_driver_options(address, password),
         "connect_timeout": connect_timeout_s,
         "send_receive_timeout": send_receive_timeout_s,
-        "query_retries": 0,
-        "autogenerate_session_id": False,  # threads may share the client: no session, no temporary state
-        "autogenerate_query_id": False,
-        "show_clickhouse_errors": "scrub",
-        "tz_mode": "aware",
         "compress": compress,
-        "query_limit": 0,
         "settings": dict(settings or {}),
     }
     try:
@@ -224,6 +214,52 @@ def connect(
     except driver_errors.Error as error:
         raise mapped(error, address) from error
     return Client(driver, address)
+
+
+def connect_later(url: str, *, password: str | None = None, connect_timeout_s: int = 10) -> Client:
+    """A client that connects with its first statement: for who has other work to do while the store is away.
+
+    :raises StoreUrlError: the URL is none. Everything else is raised by the statements.
+    """
+    address = StoreAddress.parse(url)
+    options = {**_driver_options(address, password), "connect_timeout": connect_timeout_s, "compress": False}
+    return Client(_LaterDriver(lambda: clickhouse_connect.get_client(database=address.database, **options)), address)
+
+
+class _LaterDriver:
+    """Stands for a driver until there is one; an attempt that failed is made again with the next statement."""
+
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._connecting = threading.Lock()
+        self._driver: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._connecting:
+            if self._driver is None:
+                self._driver = self._connect()
+        return getattr(self._driver, name)
+
+    def close(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+
+
+def _driver_options(address: StoreAddress, password: str | None) -> dict[str, Any]:
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # a traceback for each refused connection
+    return {
+        "host": address.host,
+        "port": address.port,
+        "username": address.user,
+        "password": password or "",
+        "secure": address.secure,
+        "query_retries": 0,
+        "autogenerate_session_id": False,  # threads may share the client: no session, no temporary state
+        "autogenerate_query_id": False,
+        "show_clickhouse_errors": "scrub",
+        "tz_mode": "aware",
+        "query_limit": 0,
+    }
 
 
 def mapped(error: driver_errors.Error, address: StoreAddress) -> StoreError:

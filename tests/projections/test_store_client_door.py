@@ -13,6 +13,7 @@ from projections.client import (
     StoreUnavailableError,
     StoreUrlError,
     connect,
+    connect_later,
     mapped,
     with_retries,
 )
@@ -52,6 +53,37 @@ def test_nobody_listening_is_unavailable_and_names_the_place() -> None:
         port = probe.getsockname()[1]
     with pytest.raises(StoreUnavailableError, match=rf"127\.0\.0\.1:{port}"):
         connect(f"http://127.0.0.1:{port}/x")
+
+
+def test_a_client_that_connects_later_is_made_without_a_store_and_finds_it_when_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    client = connect_later(f"http://127.0.0.1:{port}/x")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match=rf"127\.0\.0\.1:{port}"):
+            client.query("SELECT 1")
+    made: list[Any] = []
+
+    class Driver:
+        def command(self, *_args: Any, **_options: Any) -> int:
+            return 1
+
+        def close(self) -> None:
+            made.clear()
+
+    def get_client(**options: Any) -> Driver:
+        made.append(options)
+        return Driver()
+
+    monkeypatch.setattr("clickhouse_connect.get_client", get_client)
+    for _ in range(2):
+        client.command("SELECT 1")
+    assert [(options["database"], options["port"]) for options in made] == [("x", port)]
+    client.close()
+    assert made == []
 
 
 def test_codes_that_pass_by_themselves_are_unavailable_others_not() -> None:

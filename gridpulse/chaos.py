@@ -110,9 +110,11 @@ class _Run:
 
     def run(self) -> dict[str, Any]:
         self.started_s = time.monotonic()
-        with running_world(self.data_dir, self.kind == "kafka", self.tell) as world:
-            with adapters.the_log(world.settings) as log:
-                return self._in(world, log)
+        with (
+            running_world(self.data_dir, self.kind == "kafka", self.tell) as world,
+            adapters.the_log(world.settings) as log,
+        ):
+            return self._in(world, log)
 
     def tell(self, text: str) -> None:
         passed = f"[{self.kind} {time.monotonic() - self.started_s:6.1f} s]"
@@ -186,7 +188,7 @@ class _Run:
         with adapters.clickhouse(settings) as client:
             decode = adapters.flow_ports(settings, log, "chaos").decode
             found = account(log, decode, client, answers.acknowledged, answers.rejected)
-            differences = compare(settings, log, client).differences
+            differences = compare(settings, log).differences
         for sentence in (*found.examples, *differences[:_SHOWN]):
             self.tell(sentence)
         return {

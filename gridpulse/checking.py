@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,13 +16,15 @@ from gridpulse.embedded import store_at_hand
 from gridpulse.exit import StartError
 from gridpulse.settings import Settings
 from projections.client import Client
-from projections.compare import Difference
+from projections.compare import Compared, Difference
 from projections.ddl import Table
 from projections.digest import CONTENT_TABLES
 from projections.sources import UnknownProjectionError, projection_tables
+from replay.rebuild import Rebuilder, RebuildError, Rebuilt
 from replay.scratch import LogSide
 from replay.verify import Verified, Watch, verify
 from schemas.codec import Decoder
+from streams.log import EventLog
 
 
 def run_verify(settings: Settings, names: Sequence[str], wait_s: float, bar: Progress) -> Verified:
@@ -45,7 +48,44 @@ def run_verify(settings: Settings, names: Sequence[str], wait_s: float, bar: Pro
         return verify(log_side(settings, log), live, lambda name: database(settings, name), tables, watch)
 
 
-def log_side(settings: Settings, log: Any) -> LogSide:
+@dataclass(frozen=True, slots=True)
+class RebuildOptions:
+    """What ``gridpulse rebuild`` was asked for."""
+
+    name: str
+    rollback: bool = False
+    from_what_is_left: bool = False
+
+
+def run_rebuild(settings: Settings, options: RebuildOptions, bar: Progress) -> Rebuilt:
+    """Build a projection anew from the log and let it become live, or go back to the one before.
+
+    :raises StartError: no such projection, it cannot be rebuilt as things are, or another rebuild is under way.
+    """
+    tables = chosen_tables([options.name])
+    with (
+        alone(settings),
+        store_at_hand(settings),
+        adapters.the_log(settings) as log,
+        adapters.clickhouse(settings) as live,
+    ):
+        task = bar.add_task("重建 · rebuilding", total=None)
+        rebuilder = Rebuilder(
+            log_side(settings, log),
+            live,
+            lambda name: database(settings, name),
+            lambda records: bar.update(task, total=records),
+            lambda records: bar.advance(task, records),
+        )
+        try:
+            if options.rollback:
+                return rebuilder.roll_back(tables)
+            return rebuilder.rebuild(tables, options.from_what_is_left)
+        except RebuildError as error:
+            raise StartError(str(error)) from error
+
+
+def log_side(settings: Settings, log: EventLog) -> LogSide:
     """The log as the live writer reads it."""
     decoder = Decoder(adapters.limits(settings))
     return LogSide(log, decoder.decode, lambda: datetime.now(UTC), settings.site_timezone)
@@ -106,6 +146,39 @@ def verified_json(found: Verified) -> dict[str, Any]:
         "lost": {table: {"events": events, "rows": rows} for table, (events, rows) in found.lost.items()},
         "shown": [difference_json(difference) for difference in found.shown],
     }
+
+
+def rebuilt_json(rebuilt: Rebuilt, seconds: float) -> dict[str, Any]:
+    """The result for machines."""
+    return {
+        "rows": sum(rebuilt.rows.values()),
+        "differences": rebuilt.differences,
+        "seconds": round(seconds, 2),
+        "kept_as": rebuilt.kept_as,
+        "tables": {
+            name: {"rows": rows} | _mended(next((one for one in rebuilt.tables if one.table == name), None))
+            for name, rows in rebuilt.rows.items()
+        },
+    }
+
+
+def _mended(compared: Compared | None) -> dict[str, int]:
+    if compared is None:  # a rollback: nothing is compared
+        return {}
+    return {"missing": compared.missing, "added": compared.added, "changed": compared.changed}
+
+
+def rebuilt_text(rebuilt: Rebuilt, seconds: float) -> str:
+    """The result for people: what the new tables hold, and what they mend."""
+    lines = [f"{'表 table':32}{'行 rows':>13}{'补 missing':>12}{'删 added':>12}{'改 changed':>12}"]
+    for name, rows in rebuilt.rows.items():
+        compared = next((one for one in rebuilt.tables if one.table == name), None)
+        mended = [f"{count:>14,}" for count in _mended(compared).values()]
+        lines.append(f"{name:33}{rows:>14,}{''.join(mended)}")
+    lines.append(
+        f"{seconds:.1f} s; 旧表保存于 the old ones are kept in {rebuilt.kept_as} (gridpulse rebuild … --rollback)"
+    )
+    return "\n".join(lines)
 
 
 def difference_json(difference: Difference) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from projections.sources import TOPIC_OF
 from projections.tables import EVENT_TABLES, METRIC_TABLES, ROLLUP_PROGRESS
 
 INSERT_SETTINGS = {**SETTINGS, "max_partitions_per_insert_block": 0, "max_threads": 1, "max_insert_threads": 1}
+_NOTE = "exchanging"
 _RESET_AHEAD = 2**20  # runs: more than a live worker can have done meanwhile
 
 
@@ -62,11 +63,42 @@ def with_rollup_progress(tables: Sequence[Table]) -> list[str]:
 
 
 def exchange(live: Client, other: Client, names: Sequence[str]) -> None:
-    """Swap ``names``; rollups become live under a generation of their own. :raises StoreError:"""
+    """Swap ``names``; rollups become live under a generation of their own. :raises StoreError:
+
+    What is to become live is noted first, by its UUID: if this breaks off, :func:`finish_exchange` does the rest.
+    """
     if ROLLUP_PROGRESS.name in names:
         set_generation(other, max(current_generation(live), current_generation(other)) + 1)
-    for name in names:
-        live.command(f"EXCHANGE TABLES {live.database}.{name} AND {other.database}.{name}")
+    other.command(f"DROP TABLE IF EXISTS {_NOTE}")
+    other.command(
+        f"CREATE TABLE {_NOTE} ENGINE = MergeTree ORDER BY place AS "
+        "SELECT indexOf({names:Array(String)}, name) AS place, name, uuid FROM system.tables "
+        "WHERE database = currentDatabase() AND has({names:Array(String)}, name)",
+        {"names": list(names)},
+    )
+    finish_exchange(live, other)
+
+
+def finish_exchange(live: Client, other: Client) -> list[str]:
+    """Swap what is noted and has not changed places yet; the noted names. :raises StoreError:"""
+    if _NOTE not in tables_of(other):
+        return []
+    noted = other.query(f"SELECT name, toString(uuid) FROM {_NOTE} ORDER BY place").rows
+    for name, uuid in noted:
+        if tables_of(live)[str(name)] != str(uuid):
+            live.command(f"EXCHANGE TABLES {live.database}.{name} AND {other.database}.{name}")
+    return [str(name) for name, _ in noted]
+
+
+def end_exchange(other: Client) -> None:
+    """All that belongs to it is done: forget the note. :raises StoreError:"""
+    other.command(f"DROP TABLE IF EXISTS {_NOTE}")
+
+
+def tables_of(client: Client) -> dict[str, str]:
+    """UUIDs of the client's tables by name. :raises StoreError:"""
+    rows = client.query("SELECT name, toString(uuid) FROM system.tables WHERE database = currentDatabase()").rows
+    return {str(name): str(uuid) for name, uuid in rows}
 
 
 def roll_up_again(live: Client, sources: Sequence[str], since: dict[Place, int]) -> None:

@@ -89,7 +89,7 @@ def verify(
         scratch.roll_up()
         result = Verified(lost=scratch.lost_rows(carried), beyond_log=carried)
         _wait_for_rollup(live, tables, ends, watch)
-        _compare(side, live, scratch, ends, result)
+        compare_all(side, live, scratch, ends, result)
         log_ends = side.ends(scratch.topics)
         result.behind_log = sum(max(0, end - ends[place]) for place, end in log_ends.items())
         return result
@@ -110,7 +110,8 @@ def scratch_database(live: Client, new_database: NewDatabase, purpose: str) -> I
         client.close()
 
 
-def _compare(side: LogSide, live: Client, scratch: Scratch, ends: dict[Place, int], result: Verified) -> None:
+def compare_all(side: LogSide, live: Client, scratch: Scratch, ends: dict[Place, int], result: Verified) -> None:
+    """Compare what was built up to ``ends`` with ``live``, table by table. :raises StoreError:"""
     pins = Pins(scratch.starts, ends)
     digests: dict[str, TableDigest] = {}
     for table in scratch.tables:

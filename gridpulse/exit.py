@@ -38,11 +38,19 @@ def _known(error: Exception) -> tuple[str, int] | None:
     from projections.client import StoreError, StoreUnavailableError, StoreUrlError
     from projections.migrate import MigrationError
     from projections.store.config import StoreStartError
+    from replay.run_errors import RunError, RunUsageError
+    from streams.dead_letter_limit import DeadLetterLimitError
     from streams.log import LogConfigError, LogUnavailableError, OffsetOutOfRangeError
 
     match error:
         case StoreUrlError():
             return f"GRIDPULSE_CLICKHOUSE_URL: {error}", EXIT_USAGE
+        case DeadLetterLimitError():
+            return f"{error}", EXIT_CONFIG  # the same records would stop it again: somebody must decide
+        case RunUsageError():
+            return f"{error}", EXIT_USAGE
+        case RunError():
+            return f"{error}", EXIT_CONFIG
         case LogConfigError() | StoreStartError() | MigrationError() | OffsetOutOfRangeError():
             return f"{error}", EXIT_CONFIG
         case LogUnavailableError() | StoreUnavailableError():

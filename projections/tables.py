@@ -9,6 +9,7 @@ from projections.ddl import Column, Declared, Table
 from projections.event_tables import DATETIME, event_table
 from projections.late_tables import LATE_EVENTS, late_objects
 from projections.metric_tables import metric_view, metrics_table
+from projections.run_tables import RUN_TABLES
 from projections.state_tables import state_objects
 from schemas.catalogue import EVENT_TYPES
 from schemas.metrics import METRICS
@@ -76,5 +77,6 @@ DATABASE: tuple[Declared, ...] = (
     *late_objects(),
     *METRIC_TABLES,
     *(metric_view(metric) for metric in METRICS),
+    *RUN_TABLES,
 )
 BY_NAME: dict[str, Declared] = {declared.name: declared for declared in DATABASE}

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gridpulse.cli.running import Json
+from gridpulse.cli.output import emit
+from gridpulse.cli.running import DataDir, Json
+from gridpulse.cli.starting import settings_for
 from gridpulse.exit import sentences
 
 
@@ -21,6 +23,7 @@ class ChaosLog(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
+    app.command(help="改变分区数:复制日志并核对 · Copy the log into one with other partitions; verify it.")(rescale)
     app.command(help="混沌测试:负载下杀进程再对账 · Kill processes under load, then account for every event.")(chaos)
 
 
@@ -40,3 +43,21 @@ def chaos(
 
         logs = tuple(kind for kind in LOGS if log.value in (kind, "both"))
         run_chaos(ChaosOptions(minutes=minutes, logs=logs, rate=rate, seed=seed, json=json, data_dir=data_dir))
+
+
+def rescale(
+    partitions: Annotated[int, typer.Option(min=1, max=1024, help="新分区数 · Partitions of the copy.")],
+    to: Annotated[str, typer.Option(help="新日志地址 · The new log: sqlite:///path or kafka://host:port.")],
+    resume: Annotated[bool, typer.Option("--resume", help="继续中断的复制 · Go on with a copy cut short.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """While nothing writes to the log. The old log is only read."""
+    with sentences():
+        settings = settings_for({"data_dir": data_dir})
+        from gridpulse.rescaling import next_steps
+        from gridpulse.rescaling import rescale as copy
+
+        result = copy(settings, to, partitions, resume=resume, quiet=json)
+        lines = [f"{one['topic']:24} {one['records']:>12} {one['digest']}" for one in result["topics"]]
+        emit(result, "\n".join([*lines, next_steps(partitions)]), json)

@@ -162,7 +162,7 @@ def _minutes_select(group: MetricGroup, run: int, rows: str) -> str:
         conditions.append(f"{group.value_column} IS NOT NULL")
     where = "\n    AND ".join(conditions)
     return f"""SELECT {name} AS m_name, scope, {minute} AS m_window,
-    {dimensions[0]} AS m_dim_1, {dimensions[1]} AS m_dim_2, {", ".join(_aggregates(group))}, {run}
+    {dimensions[0]} AS m_dim_1, {dimensions[1]} AS m_dim_2, {_named(_aggregates(group))}, {run}
 FROM {group.table.name} FINAL
 WHERE {where}
 GROUP BY m_name, scope, m_window, m_dim_1, m_dim_2"""
@@ -200,6 +200,12 @@ def _which_metric(group: MetricGroup) -> tuple[str, list[str]]:
     names = [quoted(metric.name) for metric in group.metrics]
     name = f"transform({group.by}, [{', '.join(values)}], [{', '.join(names)}], '')"
     return name, [f"{group.by} IN ({', '.join(values)})"]
+
+
+def _named(aggregates: list[str]) -> str:
+    """Each with a name of its own: the engine takes two columns of one name, say ``0``, for the same column."""
+    names = ("m_count", "m_sum", "m_min", "m_max", "m_energy_sum", "m_uniq_state")
+    return ", ".join(f"{sql} AS {name}" for sql, name in zip(aggregates, names, strict=True))
 
 
 def _aggregates(group: MetricGroup) -> list[str]:

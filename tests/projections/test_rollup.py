@@ -118,7 +118,7 @@ def found(client: Client, metric: Metric, grain: str) -> dict[tuple[Any, ...], f
     return {tuple(row[:-1]): row[-1] for row in rows}
 
 
-def assert_equal_to_python(client: Client, rows: dict[str, list[Row]]) -> None:
+def assert_equal_to_python(client: Client, rows: dict[str, list[Row]], at_least: int = 100) -> None:
     compared = 0
     for metric in METRICS:
         of_type = rows.get(metric.type_name.removeprefix("cn.gridpulse."))
@@ -126,7 +126,7 @@ def assert_equal_to_python(client: Client, rows: dict[str, list[Row]]) -> None:
             wanted = expected(metric, grain, of_type or ())
             assert found(client, metric, grain) == pytest.approx(wanted, rel=1e-12), (metric.name, grain)
             compared += len(wanted)
-    assert compared > 100
+    assert compared > at_least
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -163,6 +163,15 @@ def test_a_late_event_corrects_its_windows_and_no_others(empty_database: Client)
         assert now == pytest.approx(expected(BY_NAME["noise_laeq"], grain, [*rows, late, too]))
         changed = {key[0] for key in now if now[key] != before[grain].get(key)}
         assert changed == {window_of(grain, late.event_time_ms), window_of(grain, too.event_time_ms)}
+
+
+@pytest.mark.parametrize("kinds", [(HEARTBEAT,), (HEARTBEAT, PASSAGE), (PASSAGE, CLICK), (MEASURED,)])
+def test_any_types_may_come_in_together(kinds: tuple[str, ...], empty_database: Client) -> None:
+    """Minutes of all types are one statement; numbers and counts have different types in it."""
+    rows = {kind: some for kind, some in random_rows(random.Random(4), 80, NOON_MS, DAY_MS).items() if kind in kinds}
+    write(empty_database, rows)
+    RollupWorker(empty_database).catch_up()
+    assert_equal_to_python(empty_database, rows, at_least=10)
 
 
 def test_days_wait_for_their_hours(empty_database: Client) -> None:

@@ -96,7 +96,7 @@ def migrate_database(settings: Settings, dry_run: bool = False) -> list[str]:
 
 def the_ingest(settings: Settings, log: EventLog, clock: Clock) -> Ingest:
     recent = RecentIds()
-    remember_latest(log, DOMAIN_TOPICS, recent)
+    remember_latest(log, DOMAIN_TOPICS, recent, limits=limits(settings))
     config = IngestConfig(settings.partitions, limits(settings), settings.scope_roots)
     return Ingest(log, clock, config, recent)
 

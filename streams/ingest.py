@@ -9,14 +9,15 @@ can send all of it again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import orjson
-
 from detectors.contract import derived_id
-from schemas.event import TICK_SOURCE, Event, new_event, to_new_record
+from schemas.codec import Decoder
+from schemas.columns import EventBatch
+from schemas.event import Event, new_event, to_new_record
 from schemas.families.system import DeadLetter
 from schemas.reasons import Reason
 from schemas.records import NewRecord
@@ -54,9 +55,7 @@ class Ingest:
         answers: list[Answer] = []
         fresh: dict[Digest, NewRecord] = {}
         for raw in raws:
-            event = parse_strict(raw.value, raw.headers, now_ms, self._config.limits)
-            if isinstance(event, Event):
-                event = self._within(event, principal_scope)
+            event = self._checked(raw, principal_scope, now_ms)
             if isinstance(event, Rejected):
                 answers.append(Answer("rejected", event.event_id, event.source, event.reason.value, event.detail))
                 continue
@@ -69,6 +68,18 @@ class Ingest:
             self._log.append(list(fresh.values()))
             self._recent.remember(fresh)
         return answers
+
+    def check(self, raw: RawEvent, principal_scope: str) -> Event | Rejected:
+        """What an event would be taken as, were it offered now; nothing is done."""
+        return self._checked(raw, principal_scope, self._clock())
+
+    def knows(self, event: Event) -> bool:
+        """Whether it was accepted lately: offered again it would be a duplicate."""
+        return digest_of(event.source, event.id) in self._recent
+
+    def _checked(self, raw: RawEvent, principal_scope: str, now_ms: int) -> Event | Rejected:
+        event = parse_strict(raw.value, raw.headers, now_ms, self._config.limits)
+        return self._within(event, principal_scope) if isinstance(event, Event) else event
 
     def _within(self, event: Event, principal_scope: str) -> Event | Rejected:
         """The event, if its sender may say it."""
@@ -85,8 +96,18 @@ class Ingest:
         return event
 
 
-def remember_latest(log: EventLog, topics: Sequence[str], recent: RecentIds, per_partition: int = 20_000) -> None:
-    """Fill the window from the ends of the log, so that it outlives the process (3 µs per record)."""
+def remember_latest(
+    log: EventLog,
+    topics: Sequence[str],
+    recent: RecentIds,
+    per_partition: int = 20_000,
+    limits: Limits | None = None,
+) -> None:
+    """Fill the window from the ends of the log, so that it outlives the process (3 µs per record).
+
+    Only with what can be read: a record that became a dead letter may come again, mended, under its own id.
+    """
+    decoder = Decoder(limits or Limits())
     earliest = log.earliest_offsets(topics)
     for where, end in log.end_offsets(topics).items():
         offset = max(earliest[where], end - per_partition)
@@ -94,23 +115,24 @@ def remember_latest(log: EventLog, topics: Sequence[str], recent: RecentIds, per
             batch = log.read(where, offset, end - offset)
             if not len(batch):
                 break  # what is left are a transaction's markers
-            recent.remember(digest for value in batch.values if (digest := _digest_in(value)) is not None)
+            recent.remember(_digests_in(decoder.decode(batch).events))
             offset = int(batch.offsets[-1]) + 1
 
 
-def _digest_in(value: bytes) -> Digest | None:
-    """The identity of a stored event; None for ticks and for what others wrote and nobody can read."""
-    try:
-        event = orjson.loads(value)
-        return None if event["source"] == TICK_SOURCE else digest_of(event["source"], event["id"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
+def _digests_in(events: EventBatch) -> Iterator[Digest]:
+    for rows in events.types.values():
+        sources, ids = rows.envelope["source"].to_pylist(), rows.envelope["id"].to_pylist()
+        yield from map(digest_of, sources, ids)
 
 
 def dead_letter_record(
     stage: Stage, reason: str, detail: str, origin: str, raw: bytes, partition: int, time_ms: int
 ) -> NewRecord:
-    """Input that could not be accepted, as a record of its own. The same origin gives the same id."""
+    """Input that could not be accepted, as a record of its own. The same origin gives the same id.
+
+    Files of different days may have the same name, so of an imported row the bytes are part of its origin.
+    """
+    cause = (stage, origin, reason) if stage != "import" else (stage, origin, reason, hashlib.sha256(raw).hexdigest())
     data = DeadLetter(
         stage=stage,
         reason=reason,
@@ -121,7 +143,7 @@ def dead_letter_record(
     )
     event = new_event(
         data,
-        id=derived_id(stage, origin, reason),
+        id=derived_id(*cause),
         source=f"//gridpulse/{stage}",
         scope=UNASSIGNED_SCOPE,
         event_time_ms=time_ms,

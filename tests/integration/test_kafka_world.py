@@ -103,7 +103,7 @@ def test_a_binary_record_by_kcat_arrives(on_kafka: World, kafka_key: str, produc
     on_kafka.wait_found({"kcat-binary"})
     (row,) = on_kafka.rows("SELECT event_time, device, unit FROM readings FINAL WHERE event_id = 'kcat-binary'")
     assert row == {"event_time": "2026-01-01 00:00:00.250", "device": "noise-kcat-binary", "unit": "dB(A)"}
-    span = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "grain": "minute", "by": "device"}
+    span = {"from": "2026-01-01T00:00:00+08:00", "to": "2026-01-02T00:00:00+08:00", "grain": "day", "by": "device"}
 
     def shown() -> bool:
         series = on_kafka.get("/v1/metrics/noise_laeq", kafka_key, **span).json()["series"]

@@ -128,8 +128,8 @@ def test_events_in_every_mode_are_found_by_api_and_sql(world: World, key: str) -
 
     devices = {f"noise-{event_id}" for event_id in ids - {"binary"}}
     until(lambda: devices <= recent(world, key).keys(), "all devices in the metric")
-    old = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "grain": "hour"}
-    until(lambda: metric(world, key, "noise_laeq", "device", **old) == {"noise-binary": [61.5]}, "the old event's hour")
+    old = {"from": "2026-01-01T00:00:00+08:00", "to": "2026-01-02T00:00:00+08:00", "grain": "day"}  # late: days only
+    until(lambda: metric(world, key, "noise_laeq", "device", **old) == {"noise-binary": [61.5]}, "the old event's day")
 
     command = f"SELECT device, value FROM readings FINAL WHERE event_id IN ({', '.join(map(repr, sorted(ids)))})"
     lines = world.run("sql", "--json", command).stdout.splitlines()

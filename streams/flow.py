@@ -14,6 +14,7 @@ Time        the wall clock paces reading and stamps ``processed_time``; no resul
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -166,42 +167,64 @@ class _LogSource(FixedPartitionedSource[_DecodedItem, bytes]):
         return kind(self._ports, self._config, for_part, resume_state, self._ends)
 
 
+class _WorkersWriter:
+    """The one writer of a worker; its parts hand their micro-batches to it, to be written together."""
+
+    def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
+        self._writer = ports.new_writer()
+        self.gathering = GatheringWriter[WriterItem](
+            self._writer.write, linger_s=config.linger_ms / 1000.0, max_rows=config.max_flush_rows
+        )
+        self.parts = 0
+
+    def close_part(self) -> None:
+        self.parts -= 1
+        if not self.parts:
+            self.gathering.close()
+            self._writer.close()
+
+
 class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
-    """Writes the micro-batches of all its lanes together; empty-handed at every snapshot.
+    """The micro-batches of one lane and its system topics; nothing of them is unwritten at any snapshot.
 
     A write that failed fails the dataflow at the next batch or snapshot, before its epoch can be committed.
     """
 
-    def __init__(self, writer: BatchWriter, linger_ms: int, max_rows: int) -> None:
+    def __init__(self, writer: _WorkersWriter) -> None:
         self._writer = writer
-        self._gathering = GatheringWriter[WriterItem](writer.write, linger_s=linger_ms / 1000.0, max_rows=max_rows)
+        writer.parts += 1
 
     def write_batch(self, values: list[_DecodedItem]) -> None:
         for value in values:
             events = value.decoded.events
-            self._gathering.add(WriterItem(events, value.progress), len(events.recorded_time_ms))
+            self._writer.gathering.add(WriterItem(events, value.progress), len(events.recorded_time_ms))
 
     def snapshot(self) -> bytes:
-        self._gathering.flush()
+        self._writer.gathering.flush()
         return b""
 
     def close(self) -> None:
-        self._gathering.close()
-        self._writer.close()
+        self._writer.close_part()
 
 
 class _WriterSink(FixedPartitionedSink[_DecodedItem, bytes]):
-    def __init__(self, ports: FlowPorts, config: FlowConfig, parts: int) -> None:
-        self._ports, self._config, self._parts = ports, config, parts
+    """One part per lane, so that any number of workers can go on from any other's snapshots."""
+
+    def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
+        self._ports, self._config = ports, config
+        self._of_worker = threading.local()  # a worker is a thread
 
     def list_parts(self) -> list[str]:
-        return [f"writer/{part:04d}" for part in range(self._parts)]
+        return [f"writer/{part:04d}" for part in range(self._config.lanes)]
 
     def part_fn(self, item_key: str) -> int:
         return FeedName.parse(item_key).partition
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _WriterPartition:
-        return _WriterPartition(self._ports.new_writer(), self._config.linger_ms, self._config.max_flush_rows)
+        writer: _WorkersWriter | None = getattr(self._of_worker, "writer", None)
+        if writer is None or not writer.parts:
+            writer = self._of_worker.writer = _WorkersWriter(self._ports, self._config)
+        return _WriterPartition(writer)
 
 
 class _LogSinkPartition(StatelessSinkPartition[list[NewRecord]]):
@@ -238,14 +261,14 @@ class _LaneState(op.StatefulBatchLogic[EventBatch, list[Emitted], bytes]):
         return self._lane.snapshot()
 
 
-def build_flow(config: FlowConfig, ports: FlowPorts, workers: int = 1) -> Dataflow:
-    """The dataflow of a process; ``workers`` is the number of all workers of the cluster."""
+def build_flow(config: FlowConfig, ports: FlowPorts) -> Dataflow:
+    """The dataflow of a process; the same for any number of workers."""
     flow = Dataflow(config.name)
     decoded = op.input("log", flow, _LogSource(ports, config))
     reached = op.filter("reached", decoded, lambda item: bool(item.progress))  # not the letters of a flow that stops
     if config.write:
         by_feed = op.key_on("by_feed", reached, lambda item: item.feed)
-        op.output("clickhouse", by_feed, _WriterSink(ports, config, workers))
+        op.output("clickhouse", by_feed, _WriterSink(ports, config))
         letters = op.map(
             "dead_letters", decoded, lambda item: [ports.dead_letter_record(dead) for dead in item.decoded.dead]
         )
@@ -266,10 +289,6 @@ class Cluster:
     workers_per_process: int = 1
     process_id: int | None = None
     addresses: tuple[str, ...] = ()
-
-    @property
-    def workers(self) -> int:
-        return self.workers_per_process * max(1, len(self.addresses))
 
 
 def run_flow(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
@@ -300,7 +319,7 @@ def _tag(config: FlowConfig, ports: FlowPorts) -> StateTag:
 def _run(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
     try:
         cli_main(
-            build_flow(config, ports, cluster.workers),
+            build_flow(config, ports),
             workers_per_process=cluster.workers_per_process,
             process_id=cluster.process_id,
             addresses=list(cluster.addresses) or None,

@@ -174,7 +174,7 @@ class _Run:
             world.look()
 
         with adapters.clickhouse(world.settings) as client:
-            Draining(log, client, check, SETTLE_TIMEOUT_S, quiet_s=3.0).everything()
+            Draining(log, client, check, SETTLE_TIMEOUT_S, quiet_s=2.0).everything()
 
     def _look(self, world: World, load: Load) -> None:
         world.supervisor.check()

@@ -49,7 +49,7 @@ class Fault:
 def plan(seconds: float, seed: int, kafka: bool) -> list[Fault]:
     """Faults for a load of so many seconds, in order of time; the same for the same arguments."""
     chance = random.Random(f"{seed}/{seconds}/{kafka}")
-    gap_s = min(7.0, max(2.2, seconds / 11))
+    gap_s = min(6.3, max(2.2, seconds / 11))
     faults: list[Fault] = []
     at_s, deck = min(3.0, gap_s), _deck(chance, kafka)
     while at_s < seconds - 1.0:
@@ -136,12 +136,12 @@ class Breaker:
     def _do(self, fault: Fault, now_s: float) -> None:
         if fault.kind == "stall":
             self._stall(fault, now_s)
-        elif fault.kind == "outage":
+        elif fault.kind == "outage" and now_s >= self._outage_until_s:
             self._outage_until_s = now_s + fault.for_s
             self.outages += 1
             self.supervisor.keep_down("store", fault.for_s)
             self._kill("store", f", and away for {fault.for_s:.0f} s")
-        else:
+        else:  # an outage within an outage is a kill of something else
             for name in fault.targets:
                 self._kill(self._running(name))
 

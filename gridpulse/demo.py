@@ -26,12 +26,14 @@ from gridpulse.cli.starting import settings_for
 from gridpulse.demo_feed import Feeder
 from gridpulse.demo_view import View, render
 from gridpulse.demo_watch import Watcher
+from gridpulse.draining import Draining, NotSettledError
 from gridpulse.exit import StartError
 from gridpulse.processes import stop_on_signal
 from gridpulse.settings import Settings
 from gridpulse.up import start_all
 from replay.simulator.config import DistrictConfig
 from replay.simulator.score import score
+from schemas.topics import DOMAIN_TOPICS
 from streams.supervise import Supervisor
 
 START_TIMEOUT_S = 90.0
@@ -116,7 +118,7 @@ def _watch(
             _live(supervisor, feeder, watcher, options, console, stop)
         finally:
             feeder.stop()
-        _drain(supervisor, feeder, watcher)
+        _drain(supervisor, feeder, watcher, console)
         return _result(feeder, watcher, supervisor)
 
 
@@ -169,15 +171,22 @@ def _live(
             time.sleep(LOOK_EVERY_S)
 
 
-def _drain(supervisor: Supervisor, feeder: Feeder, watcher: Watcher) -> None:
-    """Wait until everything appended can be queried, and what it caused."""
+def _drain(supervisor: Supervisor, feeder: Feeder, watcher: Watcher, console: Console) -> None:
+    """Wait until everything appended can be queried, then until nothing is on its way any more."""
+    console.print("收尾 · waiting until everything is written, said and rolled up")
     give_up_s = time.monotonic() + DRAIN_TIMEOUT_S
     while watcher.meter.waiting_events and time.monotonic() < give_up_s:
         supervisor.check()
         watcher.look()
         time.sleep(0.05)
     feeder.finished_s = time.monotonic()
-    watcher.settle(feeder.log, give_up_s)
+    draining = Draining(feeder.log, watcher.client, supervisor.check, DRAIN_TIMEOUT_S)
+    # Ticks of the time that there is already: of these the merge lets out those of the first topic.
+    ticks = {where: end for where, end in feeder.knock().items() if where.topic == min(DOMAIN_TOPICS)}
+    try:
+        draining.everything(ticks)
+    except NotSettledError as error:
+        console.print(f"{error}", markup=False)
 
 
 def _result(feeder: Feeder, watcher: Watcher, supervisor: Supervisor) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from gridpulse.latency import LatencyMeter
 from projections.client import Client
 from replay.simulator import ScoredAlert
 from schemas.records import TopicPartition
-from schemas.topics import SYSTEM_TOPICS
-from streams.log import EventLog
 
 _PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 _ALERTS = """
@@ -41,21 +39,6 @@ class Watcher:
         rows = self.client.query(_COUNTS).rows
         self.alert_counts = {str(name): {"all": int(count), "open": int(opened)} for name, count, opened in rows}
         self.dead_letters = int(self.client.query(_DEAD).rows[0][0])
-
-    def settle(self, log: EventLog, give_up_s: float) -> None:
-        """Wait until what GridPulse itself said (detections, alerts, dead letters) can be queried too."""
-        quiet_since_s = time.monotonic()
-        last: dict[TopicPartition, int] = {}
-        while time.monotonic() < give_up_s:
-            ends = log.end_offsets(SYSTEM_TOPICS)
-            queryable = self.look()
-            behind = any(queryable.get(where, 0) < end for where, end in ends.items() if end)
-            if behind or ends != last:
-                quiet_since_s = time.monotonic()
-            elif time.monotonic() - quiet_since_s > 1.0:
-                return
-            last = ends
-            time.sleep(0.1)
 
     def alerts(self, from_ms: int) -> list[ScoredAlert]:
         """All alerts opened since."""

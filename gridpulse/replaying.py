@@ -39,7 +39,6 @@ class ReplayOptions:
     parameters: Sequence[str] = ()
     speed: str = "max"
     has_tables: bool = False
-    against: str = LIVE
 
     def spec(self, timezone: str) -> RunSpec:
         """:raises RunUsageError: one of them is wrong."""
@@ -65,15 +64,19 @@ class ReplayOptions:
         raise RunUsageError(f"--speed {self.speed}: give max, or how many times real time, e.g. 600")
 
 
-def replay(settings: Settings, options: ReplayOptions, resume: str | None, progress: Progress) -> dict[str, Any]:
+def replay(
+    settings: Settings, spec: RunSpec, config: RunConfig, against: str, resume: str | None, progress: Progress
+) -> dict[str, Any]:
     """Begin a run, or go on with one, and compare it: its summary with the first differences.
 
-    :raises RunUsageError: an option is wrong. :raises RunError: the run to go on with, or its base, can't be used.
+    :raises RunUsageError: more is asked of a run that is gone on with.
+    :raises RunError: the run to go on with, or its base, can't be used.
     """
-    spec, config = options.spec(settings.site_timezone), options.config()
+    if resume is not None and (spec != RunSpec(spec.timezone) or against != LIVE):
+        raise RunUsageError("--resume goes on with what was asked at the beginning: only --speed can be given with it")
     with run_book(settings) as (book, log):
         if resume is None:
-            manifest = book.begin(_new_id(), spec, options.against, settings.partitions)
+            manifest = book.begin(_new_id(), spec, against, settings.partitions)
         else:
             manifest = book.manifest(resume)
         total = records_to_read(manifest, log)

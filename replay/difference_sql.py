@@ -235,8 +235,8 @@ _PHRASES = {
         "earlier": "早 {seconds} 秒",
         "columns": "变动的列 ",
         "relabelled": "内容相同,仅模型名不同",
+        "another": "起因不同",
         "own": "。原述:",
-        "none": "",
     },
     "en": {
         "added": "here score {own} reaches threshold {own_threshold}",
@@ -251,8 +251,8 @@ _PHRASES = {
         "earlier": "{seconds} s earlier",
         "columns": "columns that differ: ",
         "relabelled": "same contents, only the model's name differs",
+        "another": "another cause",
         "own": ". In its own words: ",
-        "none": "",
     },
 }
 
@@ -270,17 +270,19 @@ def _reason(language: str, own_words: str) -> str:
         return _concat(phrases[name], values)
 
     lonely = (
-        f"concat(if(isNull(own_score) OR {_part('own', 'step')} IN ('over', 'resolved'), if(in_run, {say('said')}, {say('unsaid')}), "
+        f"concat(if(isNull(own_score) OR {_part('own', 'step')} IN ('over', 'resolved'), "
+        f"if(in_run, {say('said')}, {say('unsaid')}), "
         f"concat(if(in_run, {say('added')}, {say('gone')}), multiIf(isNull(there_threshold), '', "
         f"own_score < there_threshold, {say('lower')}, {say('same')}))))"
     )
-    moved = (
+    parts = (
         "arrayStringConcat(arrayFilter(part -> part != '', ["
         f"multiIf(later_s > 0, {say('later')}, later_s < 0, {say('earlier')}, ''), "
         f"if(ifNull(own_score != other_score, 0), {say('score')}, ''), "
         f"if(ifNull(own_threshold != other_threshold, 0), {say('threshold')}, ''), "
         f"if(empty(unsaid), '', concat({quoted(phrases['columns'])}, arrayStringConcat(unsaid, ', ')))]), '; ')"
     )
+    moved = f"if({parts} = '', {say('another')}, {parts})"
     changes = f"arrayElement({{changes_{language}:Array(String)}}, owner)"
     return (
         f"concat(if(owner = 0, '', concat({changes}, ': ')), multiIf(kind = 'relabelled', {say('relabelled')}, "

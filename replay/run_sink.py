@@ -7,7 +7,7 @@ numbers go on from the lane's state, so what is written again after a resumption
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -42,8 +42,7 @@ class RunSink:
 
     def take(self, step: Step) -> None:
         """Keep a step's rows until they are worth an insert."""
-        if step.said:
-            self._add_said(step.said)
+        self.say(step.said)
         if self._has_tables:
             self._batches.append(step.events)
             self._progress += progress_of(step.raw)
@@ -51,13 +50,8 @@ class RunSink:
         if self._rows >= FLUSH_ROWS:
             self.flush()
 
-    def flush(self) -> None:
-        """:raises StoreError: not written; nothing was forgotten."""
-        if self._batches:
-            self._writer.write(self._batches, self._progress, self._now())
-        self._batches, self._progress, self._rows = [], [], 0
-
-    def _add_said(self, said: list[Emitted]) -> None:
+    def say(self, said: Sequence[Emitted]) -> None:
+        """What the detectors said, in order."""
         by_topic: dict[str, tuple[list[int], list[bytes]]] = {}
         for emitted in said:
             event = to_event(emitted)
@@ -75,3 +69,9 @@ class RunSink:
             self._batches.append(decoded.events)
             self._progress += progress_of(raw)
             self._rows += len(values)
+
+    def flush(self) -> None:
+        """:raises StoreError: not written; nothing was forgotten."""
+        if self._batches:
+            self._writer.write(self._batches, self._progress, self._now())
+        self._batches, self._progress, self._rows = [], [], 0

@@ -59,16 +59,15 @@ def replay(
             known = list_parameters(settings)
             emit(known, "\n".join(f"{one['name']:55} {one['value']}" for one in known), json)
             return
-        options = ReplayOptions(
-            from_, to, warm_up, scope or (), types or (), keys or (), set_ or (), speed, tables, against
-        )
+        options = ReplayOptions(from_, to, warm_up, scope or (), types or (), keys or (), set_ or (), speed, tables)
+        spec, config = options.spec(settings.site_timezone), options.config()
         with progress_bar(quiet=json) as bar:
             task = bar.add_task("回放 · records", total=None)
 
             def progress(records: int, total: int) -> None:
                 bar.update(task, advance=records, total=total)
 
-            result = replay_now(settings, options, resume, progress)
+            result = replay_now(settings, spec, config, against, resume, progress)
         emit(result, _text(result), json)
 
 

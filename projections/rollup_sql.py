@@ -110,12 +110,12 @@ def new_rows_query(new: Mapping[str, NewRows]) -> str:
 
 def _new_rows_select(table: str, part: NewRows) -> str:
     minute, late = "intDiv(toUnixTimestamp64Milli(event_time), 60000)", LATE_SQL[table]
-    source, is_late = f"{table}\nWHERE {part.condition} AND {_CALENDAR}", f"{late} AS is_late"
+    where = f"FROM {table} WHERE {part.condition} AND {_CALENDAR}"
     if late is None:
-        return f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}), 0 FROM {source}"
+        return f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}), 0 {where}"
     return (
-        f"SELECT {quoted(table)}, countIf(NOT is_late), minIf(minute, NOT is_late), maxIf(minute, NOT is_late), "
-        f"uniqExactIf(minute, NOT is_late), countIf(is_late)\nFROM (SELECT {minute} AS minute, {is_late} FROM {source})"
+        f"SELECT {quoted(table)}, countIf(NOT ({late} AS is_late)), minIf({minute} AS minute, NOT is_late), "
+        f"maxIf(minute, NOT is_late), uniqExactIf(minute, NOT is_late), countIf(is_late) {where}"
     )
 
 

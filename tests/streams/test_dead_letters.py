@@ -148,8 +148,9 @@ def test_an_event_that_is_there_is_not_accepted_again_but_linked(place: Place, i
     window = 1 if is_projected else 1_000  # too small to remember it
     place.retry(letter("other"), transform=MENDED)
     place.retry(letter("yet-another", broken("e-9")), transform=MENDED)
-    (result,) = place.retry(letter(), transform=MENDED, is_projected=is_projected, window=window)
-    assert result.outcome == "duplicate"
+    for dry_run in (True, False):
+        (result,) = place.retry(letter(), transform=MENDED, is_projected=is_projected, window=window, dry_run=dry_run)
+        assert result.outcome == "duplicate"
     assert len(place.events("readings")) == 2
     assert [(link["letter"], link["outcome"]) for link in place.links if link["letter"] == "l1"] == [
         ("l1", "duplicate")

@@ -13,7 +13,7 @@ from typing import Any
 from schemas.records import NewRecord, TopicPartition
 from schemas.topics import topic_of
 from streams.log_url import open_log
-from tests.integration.running import PATIENCE_S, World, ended_after, measured, until
+from tests.integration.running import PATIENCE_S, Started, World, ended_after, measured, until
 
 EXIT_CONFIG = 78
 FLOOD, MAX_RUN = 120, 40
@@ -49,11 +49,10 @@ def letters(world: World, *arguments: str) -> Any:
     return json.loads(world.run("deadletters", *arguments, "--json").stdout)
 
 
-def stopped(world: World, offset: int) -> None:
-    """``gridpulse up`` ends by itself and says why in its last line."""
-    assert world.up is not None
-    assert world.up.process.wait(PATIENCE_S) == EXIT_CONFIG, world.up.said[-2000:]
-    sentence = world.up.said.splitlines()[-1]
+def stopped(process: Started, offset: int) -> None:
+    """It ends by itself and says why in its last line."""
+    assert process.process.wait(PATIENCE_S) == EXIT_CONFIG, process.said[-2000:]
+    sentence = process.said.splitlines()[-1]
     for words in ("too many dead letters", f"readings/0/{offset} ", "wrong_unit", "GRIDPULSE_DEAD_LETTER_MAX_RUN"):
         assert words in sentence
 
@@ -68,12 +67,15 @@ def test_a_flood_stops_everything_until_it_is_let_pass_and_mended(tmp_path: Path
         world.wait_found({"before"})
         flooded = flood(world)
         offset = one_too_many(world)
-        stopped(world, offset)
+        stopped(world.up, offset)
 
-    world.up = world.start("up")  # nobody has done anything about it
-    with ended_after(world.up):
-        stopped(world, offset)
-    listed = letters(world, "list", "--limit", "1000")
+    store = world.start("run", "store")
+    with ended_after(store):
+        until(world.store_answers, "the store")
+        pipeline = world.start("run", "pipeline")  # nobody has done anything about it
+        with ended_after(pipeline):
+            stopped(pipeline, offset)
+        listed = letters(world, "list", "--limit", "1000")
     assert len(listed) == MAX_RUN + 1  # what led to it can be looked into while everything stands still
     assert {(one["state"], one["reason"], one["raw"]["data"]["unit"]) for one in listed} == {
         ("open", "wrong_unit", "V")
@@ -95,9 +97,9 @@ def test_a_flood_stops_everything_until_it_is_let_pass_and_mended(tmp_path: Path
         world.wait_found({"before", "after"} | flooded)
         links = "SELECT letter FROM dead_letter_retries FINAL WHERE outcome = 'accepted'"
         until(lambda: len(world.rows(links)) == FLOOD, "the links of all letters")
+        shown = letters(world, "show", listed[0]["id"])
+        (link,) = shown["retries"]
+        assert (link["outcome"], link["retried_id"]) == ("accepted", shown["raw"]["id"])
 
     again = letters(world, "retry", "--where", "1", "--transform", '{"data":{"unit":"dB(A)"}}')  # with nothing running
     assert (again["accepted"], again["duplicate"]) == (0, FLOOD)
-    shown = letters(world, "show", listed[0]["id"])
-    (link,) = shown["retries"]
-    assert (link["outcome"], link["retried_id"]) == ("accepted", shown["raw"]["id"])

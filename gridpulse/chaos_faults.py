@@ -1,7 +1,8 @@
 """What goes wrong in a chaos run, and when: drawn beforehand from a seed, done by signals to the real processes.
 
 kill      SIGKILL; the supervisor starts the process again. The broker is started again after a moment, over its files.
-stall     SIGSTOP, and SIGCONT a while later: a store or a broker that is there and does not answer.
+stall     SIGSTOP, and SIGCONT a while later: a store or a broker that is there and does not answer. Before the store
+          goes on the pipeline is killed, with rows on their way.
 outage    SIGKILL, and not started again for a while.
 two       two processes killed at once.
 """
@@ -56,8 +57,11 @@ def plan(seconds: float, seed: int, kafka: bool) -> list[Fault]:
         kind, targets = next(deck)
         for_s = _length_s(chance, kind, seconds, first=not any(fault.kind == kind for fault in faults))
         faults.append(Fault(round(at_s, 2), kind, targets, for_s))
+        if kind == "stall" and "store" in targets:
+            # While rows are on their way that the store does not take: the moment at which most could be lost.
+            faults.append(Fault(round(at_s + for_s * 0.8, 2), "kill", ("pipeline",)))
         at_s += gap_s * chance.uniform(0.7, 1.3)
-    return faults
+    return sorted((fault for fault in faults if fault.at_s < seconds), key=lambda fault: fault.at_s)
 
 
 def _deck(chance: random.Random, kafka: bool) -> Iterator[tuple[Kind, tuple[str, ...]]]:
@@ -83,7 +87,7 @@ def _length_s(chance: random.Random, kind: Kind, seconds: float, first: bool) ->
         longest_s = 60.0 if seconds >= MEASURED_FROM_S else seconds / 4
         return round(longest_s if first else min(longest_s, chance.uniform(8.0, 20.0)), 1)
     if kind == "stall":
-        return round(min(chance.uniform(5.0, 15.0), max(1.5, seconds / 8)), 1)
+        return round(min(chance.uniform(5.0, 15.0), max(4.0, seconds / 8)), 1)
     return 0.0
 
 

@@ -21,7 +21,7 @@ from streams.supervise import Supervisor
 
 DISTRICT_SCOPE: Final = "wuhu"
 PARTITIONS: Final = 2
-SNAPSHOT_INTERVAL_S: Final = 5.0  # so that some crashes repeat much and some little
+SNAPSHOT_INTERVAL_S: Final = 2.0  # so that some crashes repeat much and some little
 ROLLUP_INTERVAL_S: Final = 1.0
 _PORTS: Final = range(12_000, 20_000)  # below the kernel's for outgoing connections: ours stay free while we are down
 _MIB: Final = 1 << 20

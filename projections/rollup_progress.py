@@ -9,8 +9,8 @@ To exchange, whoever does it:
 1. computes with run numbers far above all live ones (``first_run``), so a late write of a live run never wins;
 2. gives the tables that become live a generation that no tables had before (:func:`set_generation`), also on the way
    back: else a run might span both exchanges unnoticed;
-3. exchanges event tables first, then minutes, hours, days, and ``rollup_progress`` last, so that a live run meanwhile
-   never carries what it computed from old rows into new tables.
+3. exchanges event tables first, then ``METRIC_TABLES`` in their order, and ``rollup_progress`` last, so that a live
+   run meanwhile never carries what it computed from old rows into new tables.
 """
 
 from __future__ import annotations

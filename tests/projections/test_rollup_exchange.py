@@ -13,12 +13,12 @@ from projections.client import Client
 from projections.digest import combined, table_digest
 from projections.rollup import RollupWorker
 from projections.rollup_progress import current_generation, greatest_version, set_generation
-from projections.tables import METRIC_TABLES
+from projections.tables import METRIC_TABLES, ROLLUP_PROGRESS
 from tests.projections.batches import NOON_MS, Row
 from tests.projections.conftest import empty
 from tests.projections.test_rollup import DAY_MS, MEASURED, level, random_rows, write
 
-EXCHANGED = ("metrics_minute", "metrics_hour", "metrics_day", "rollup_progress")
+EXCHANGED = (*(table.name for table in METRIC_TABLES), ROLLUP_PROGRESS.name)
 Rows = dict[str, list[Row]]
 
 
@@ -101,9 +101,9 @@ def built_database(new_database: Callable[..., Client]) -> Client:
     return new_database()
 
 
-@pytest.mark.parametrize(("in_one_go", "built_to"), [(True, 1), (False, 1), (False, 2)])
+@pytest.mark.parametrize("in_one_go", [True, False])
 def test_an_exchange_between_any_two_statements_of_a_run(
-    in_one_go: bool, built_to: int, parts: list[Rows], fresh: str, empty_database: Client, built_database: Client
+    in_one_go: bool, parts: list[Rows], fresh: str, empty_database: Client, built_database: Client
 ) -> None:
     live, built = empty_database, built_database
     interrupted_runs = 0
@@ -115,8 +115,7 @@ def test_an_exchange_between_any_two_statements_of_a_run(
         worker = RollupWorker(interrupting)
         worker.catch_up()
         write_part(live, parts, 1)
-        for number in range(built_to):  # behind the live tables, or just as far
-            write_part(built, parts, number)
+        write_part(built, parts, 0)  # behind the live tables
         RollupWorker(built, first_run=greatest_version(live) + 2**32).catch_up()
         set_generation(built, current_generation(live) + 1)
         steps = [EXCHANGED] if in_one_go else [(table,) for table in EXCHANGED]
@@ -128,8 +127,6 @@ def test_an_exchange_between_any_two_statements_of_a_run(
         write_part(live, parts, 2)
         worker.catch_up()
         assert digest(live) == fresh, f"exchanged before statement {before}"
-        RollupWorker(live).catch_up()
-        assert digest(live) == fresh
     assert interrupted_runs == 7  # progress, ends, counts, minutes, hours, days, progress; the eighth came too late
 
 

@@ -110,7 +110,7 @@ def test_the_order_of_coming_in_changes_nothing(empty_database: Client) -> None:
     """Within lateness and beyond it: rows inserted in any order, in any pieces, with runs in between."""
     rng = random.Random(7)
     in_order = [
-        recorded(level(n, NOON_MS + rng.randrange(DAY_MS), rng.uniform(30, 90)), rng.randrange(3 * DAY_MS))
+        recorded(level(n, NOON_MS + rng.randrange(DAY_MS // 48), rng.uniform(30, 90)), rng.randrange(3 * DAY_MS))
         for n in range(120)
     ]
     hashes = []
@@ -145,6 +145,11 @@ def test_a_late_event_corrects_its_day_and_is_listed(empty_database: Client) -> 
     RollupWorker(client).catch_up()
     assert listed(client) == [("e2", 172800.001)]
     assert worker.run_once().idle
+    another = recorded(level(3, NOON_MS + 3000, 55.0), 1000)  # its minute is computed anew, still without the late one
+    write(client, {MEASURED: [another]})
+    worker.catch_up()
+    for grain, wanted in (("hour", [*on_time, another]), ("day", [*on_time, another, late])):
+        assert found(client, NOISE, grain) == pytest.approx(expected(NOISE, grain, wanted))
 
 
 def test_a_day_of_late_events_alone(empty_database: Client) -> None:

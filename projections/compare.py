@@ -82,7 +82,7 @@ class Comparison:
 
     def find(self) -> bool:
         """Compare; whether anything differs, pending or not. :raises StoreError:"""
-        live, log = self._sums(self._live), self._sums(self._log)
+        live, log = self._sums()
         self._checked = max(sum(one.rows for one in side.values()) for side in (live, log))
         differing = {share: _day_and_rows(live.get(share), log.get(share)) for share in _differing(live, log)}
         self._differs = False
@@ -117,14 +117,20 @@ class Comparison:
             key = tuple(row)
             yield _difference(self._table, key, live.get(key), log.get(key))
 
-    def _sums(self, table: str) -> dict[int, _Sum]:
+    def _sums(self) -> tuple[dict[int, _Sum], dict[int, _Sum]]:
+        """Of the live side and of the log's."""
         share, day = share_and_day(self._table)
-        rows = self._client.query(
-            f"SELECT {share} AS share, any({day}), count(), sum({whole_row_hash(self._table)}) FROM {table} FINAL "
-            f"WHERE {self._where} GROUP BY share",
-            settings=SETTINGS,
-        ).rows
-        return {int(number): _Sum(day, int(count), int(hashes)) for number, day, count, hashes in rows}
+        selects = [
+            f"SELECT {side}, {share} AS share, any({day}), count(), sum({whole_row_hash(self._table)}) "
+            f"FROM {table} FINAL WHERE {self._where} GROUP BY share"
+            for side, table in enumerate((self._live, self._log))
+        ]
+        sums: tuple[dict[int, _Sum], dict[int, _Sum]] = ({}, {})
+        for side, number, day_of, count, hashes in self._client.query(
+            "\nUNION ALL\n".join(selects), settings=SETTINGS
+        ).rows:
+            sums[side][int(number)] = _Sum(day_of, int(count), int(hashes))
+        return sums
 
     def _make_found(self) -> None:
         columns = ", ".join(f"`{name}` {self._table.column(name).type}" for name in self._table.order_by)

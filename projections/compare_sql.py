@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from projections.ddl import Table
-from projections.sources import TYPE_OF
+from projections.sources import is_of_log
 from projections.tables import METRIC_TABLES
 
 SHARES = 64  # a table of the present is compared in so many shares of its keys
@@ -30,7 +30,7 @@ def whole_row_hash(table: Table) -> str:
 
 def share_and_day(table: Table) -> tuple[str, str]:
     """SQL of the share that a row belongs to, a number, and of the day of its time, :data:`NO_DAY` if it has none."""
-    if table.name in TYPE_OF:
+    if is_of_log(table):
         return "sipHash64(log_topic, log_partition, toDate(event_time))", "toDate(event_time)"
     if table.partition_by:
         return "toUInt64(toDate(window_start))", "toDate(window_start)"

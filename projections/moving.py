@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from projections.client import Client
 from projections.ddl import Table, quoted
-from projections.pins import Place
+from projections.pins import Place, Reached
 from projections.rollup_progress import Key, load_progress
 from projections.sources import TOPIC_OF, sources_of, topics_of
 from projections.tables import EVENT_TABLES
 from schemas.metrics import METRICS
 
-_FINER = {"hour": ("metrics_minute",), "day": ("metrics_minute", "metrics_hour")}
+_FINER = {"hour": ("metrics_minute",), "day": ("metrics_minute", "metrics_hour", "metrics_late")}
 _COARSER: Mapping[str, Key] = {
     "metrics_minute": ("hour", "metrics_minute", "", 0),
     "metrics_hour": ("day", "metrics_hour", "", 0),
+    "metrics_late": ("day", "metrics_hour", "", 0),
 }
 """Who goes on from a finer rollup, as ``rollup_progress`` names it."""
 
@@ -59,13 +59,11 @@ class RollupState:
         return minutes and all(self.coarser_done_to(finer) >= self.run for finer in _COARSER)
 
 
-def moving_present(
-    table: Table, pins: Mapping[Place, int], recorded: Mapping[Place, datetime], log_ends: Mapping[Place, int]
-) -> str:
+def moving_present(table: Table, pinned: Reached, log_ends: Mapping[Place, int]) -> str:
     """Rows of the present that records after the pin may have made; none where the log ends at the pin."""
     topics = topics_of([table])
-    moved = [place for place, end in log_ends.items() if place[0] in topics and end > pins.get(place, 0)]
-    times = [recorded[place] for place in moved if place in recorded]
+    moved = [place for place, end in log_ends.items() if place[0] in topics and end > pinned.ends.get(place, 0)]
+    times = [pinned.recorded[place] for place in moved if place in pinned.recorded]
     if not times:
         return "0"
     since = min(times).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
@@ -77,9 +75,8 @@ def moving_windows(
 ) -> str:
     """Windows of a rollup table that are not settled."""
     grain = table.name.removeprefix("metrics_")
-    window = {"minute": "toStartOfMinute({})", "hour": "toStartOfHour({})"}.get(
-        grain, "toStartOfDay({}, " + quoted(timezone) + ")"
-    )
+    day = "toStartOfDay({}, " + quoted(timezone) + ")"
+    window = {"hour": "toStartOfHour({})", "day": day}.get(grain, "toStartOfMinute({})")
     touched = [_new_events(live_database, source, rollup, pins) for source in sources_of(table)]
     touched += [
         f"SELECT metric, scope, window_start AS at FROM {live_database}.{finer} "

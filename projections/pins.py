@@ -8,9 +8,10 @@ from datetime import datetime
 
 from projections.client import Client
 from projections.ddl import Table, quoted
-from projections.sources import TOPIC_OF
+from projections.sources import topics_of
 
 Place = tuple[str, int]  # topic, partition
+NOTHING = "0"  # SQL of no rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,50 +25,44 @@ class Pins:
     ends: Mapping[Place, int]
 
     def within(self, table: Table) -> str:
-        """SQL of an event table's rows that are looked at."""
+        """SQL of the rows that are looked at, for tables whose rows say where in the log they are from."""
         return f"NOT ({self.beyond_log(table)}) AND NOT ({self.beyond_pin(table)})"
 
     def beyond_log(self, table: Table) -> str:
         """SQL of the rows whose records retention has removed: they cannot be held against anything."""
         return _any(
-            _own(table) + f"log_partition = {partition} AND log_offset < {start}"
+            f"log_topic = {quoted(topic)} AND log_partition = {partition} AND log_offset < {start}"
             for (topic, partition), start in sorted(self.starts.items())
-            if topic == TOPIC_OF[table.name] and start > 0
+            if topic in topics_of([table]) and start > 0
         )
 
     def beyond_pin(self, table: Table) -> str:
         """SQL of the rows that came in later."""
         return _any(
-            _own(table) + f"log_partition = {partition} AND log_offset >= {end}"
+            f"log_topic = {quoted(topic)} AND log_partition = {partition} AND log_offset >= {end}"
             for (topic, partition), end in sorted(self.ends.items())
-            if topic == TOPIC_OF[table.name]
+            if topic in topics_of([table])
         )
 
-    def removed(self, topics: tuple[str, ...]) -> dict[Place, int]:
-        """Where the log of ``topics`` no longer begins at its beginning."""
-        return {place: start for place, start in self.starts.items() if start > 0 and place[0] in topics}
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a database is: every record below ``ends`` has been written, the last at ``recorded``."""
+
+    ends: Mapping[Place, int]
+    recorded: Mapping[Place, datetime]
 
 
-def progress(client: Client) -> dict[Place, int]:
-    """How far the database is: every record below has been written. :raises StoreError:"""
+def reached(client: Client) -> Reached:
+    """:raises StoreError:"""
     rows = client.query(
-        "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
+        "SELECT topic, partition, max(next_offset), argMax(recorded_time, next_offset) FROM projection_progress "
+        "GROUP BY topic, partition"
     ).rows
-    return {(str(topic), int(partition)): int(end) for topic, partition, end in rows}
-
-
-def recorded_times(client: Client) -> dict[Place, datetime]:
-    """Recorded time of the last record that is in. :raises StoreError:"""
-    rows = client.query(
-        "SELECT topic, partition, argMax(recorded_time, next_offset) FROM projection_progress GROUP BY topic, partition"
-    ).rows
-    return {(str(topic), int(partition)): time for topic, partition, time in rows}
-
-
-def _own(table: Table) -> str:
-    return f"log_topic = {quoted(TOPIC_OF[table.name])} AND "
+    places = [((str(topic), int(partition)), int(end), time) for topic, partition, end, time in rows]
+    return Reached({place: end for place, end, _ in places}, {place: time for place, _, time in places})
 
 
 def _any(conditions: Iterable[str]) -> str:
     parts = [f"({condition})" for condition in conditions]
-    return " OR ".join(parts) if parts else "0"
+    return " OR ".join(parts) if parts else NOTHING

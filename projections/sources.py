@@ -64,6 +64,11 @@ def projection_tables(name: str) -> tuple[Table, ...]:
     raise UnknownProjectionError(f"no projection {name}; {hint}")
 
 
+def is_of_log(table: Table) -> bool:
+    """Whether each row is of one record of the log and says which."""
+    return any(column.name == "log_offset" for column in table.columns)
+
+
 def _views() -> dict[str, tuple[Table, ...]]:
     """Plain views and the state tables that they read."""
     views = [one for one in DATABASE if isinstance(one, View)]

@@ -30,7 +30,7 @@ from projections.exchange import (
 )
 from projections.kept import kept, note_kept
 from projections.migrate import migrate
-from projections.pins import Place, progress
+from projections.pins import Place, Reached, reached
 from projections.rollback_metrics import put_back, roll_back_metrics
 from projections.rollup_progress import greatest_version
 from projections.sources import TYPE_OF
@@ -85,12 +85,12 @@ class Rebuilder:
         """
         self.finish_interrupted()
         with self._new_database(self._next_name) as built:
-            migrate(built)
             scratch = Scratch(self._side, built, tables)
+            scratch.create()
             self._require_whole_log(scratch, from_what_is_left)
-            self._build(scratch)
+            pinned = self._build(scratch)
             found = Verified()
-            compare_all(self._side, self._live, scratch, dict(scratch.reached), found)
+            compare_all(self._side, self._live, scratch, pinned, found)
             result = Rebuilt(_rows(built, tables), found.tables, self._previous_name)
             scratch.fill_to(self._side.ends(scratch.topics), self._heard)
             scratch.roll_up()
@@ -117,11 +117,10 @@ class Rebuilder:
             if others := tuple(table for table in tables if table not in METRIC_TABLES):
                 scratch = self._kept_scratch(previous, others)
                 self._total(scratch.waiting(self._side.ends(scratch.topics)))
-                scratch.copy_to(previous, self._side.ends(scratch.topics), self._heard)
                 self._swap(scratch)
                 end_exchange(previous)
             if metrics:
-                ends = progress(self._live)
+                ends = reached(self._live).ends
                 with self._new_database(self._back_name) as back:
                     roll_back_metrics(self._live, previous, back, self._side.timezone, RUNS_AHEAD)
                 drop_database(self._live, self._back_name)
@@ -163,31 +162,35 @@ class Rebuilder:
                 "log alone; --from-what-is-left takes what is older from the event tables as they are"
             )
 
-    def _build(self, scratch: Scratch) -> None:
-        """Fill and roll up until level with the live writer."""
-        ends = self._live_ends(scratch)
-        scratch.check(ends)
-        self._total(scratch.waiting(ends))
+    def _build(self, scratch: Scratch) -> Reached:
+        """Fill and roll up until level with the live writer; up to where."""
+        pinned = self._live_reached(scratch)
+        scratch.check(pinned.ends)
+        self._total(scratch.waiting(pinned.ends))
         carried = scratch.carry_over(self._live.database)
         first_run = greatest_version(self._live) + RUNS_AHEAD
         for _ in range(MAX_PASSES):
-            scratch.fill_to(self._live_ends(scratch), self._heard)
+            pinned = self._live_reached(scratch)
+            scratch.fill_to(pinned.ends, self._heard)
             scratch.roll_up(first_run)
-            if scratch.waiting(self._live_ends(scratch)) <= NEAR_RECORDS:
+            if scratch.waiting(self._live_reached(scratch).ends) <= NEAR_RECORDS:
                 break
         if lost := scratch.lost_rows(carried):
             table, (events, rows) = min(lost.items())
             raise RebuildError(
                 f"{table} took {rows} rows of {events} events; nothing was exchanged: please report this"
             )
+        return pinned
 
     def _swap(self, scratch: Scratch) -> dict[Place, int]:
-        """Exchange, then bring over what was written into the old tables last; up to where those are whole."""
-        scratch.reached = ends = self._live_ends(scratch)
+        """Exchange, then bring over what was written into the old tables last; up to where both were whole."""
+        scratch.copy_to(scratch.client, self._side.ends(scratch.topics), self._heard)  # so that no query misses much
+        live = self._live_reached(scratch).ends  # may have come further than the new ones meanwhile, or less far
+        ends = scratch.reached = {place: min(end, live[place]) for place, end in scratch.reached.items()}
         note_kept(scratch.client, scratch.tables, ends, self._side.now())
         exchange(self._live, scratch.client, with_rollup_progress(scratch.tables))
         self._settle(scratch)
-        return dict(ends)
+        return ends
 
     def _settle(self, scratch: Scratch) -> None:
         """Read into the live tables what came after ``scratch.reached``; again while others wrote beside it.
@@ -214,9 +217,9 @@ class Rebuilder:
                 previous.command(f"EXCHANGE TABLES {built.database}.{name} AND {previous.database}.{name}")
             note_kept(previous, tables, ends, self._side.now())
 
-    def _live_ends(self, scratch: Scratch) -> dict[Place, int]:
-        ends = progress(self._live)
-        return {place: ends.get(place, 0) for place in scratch.starts}
+    def _live_reached(self, scratch: Scratch) -> Reached:
+        live = reached(self._live)
+        return Reached({place: live.ends.get(place, 0) for place in scratch.starts}, live.recorded)
 
 
 def _rows(client: Client, tables: Sequence[Table]) -> dict[str, int]:

@@ -14,11 +14,11 @@ import numpy as np
 
 from projections.client import Client
 from projections.ddl import Table
-from projections.exchange import carry_over
+from projections.exchange import carry_over, create_tables
 from projections.pins import Pins, Place
 from projections.rollup import RollupWorker
 from projections.sources import TYPE_OF, sources_of, topics_of, types_of
-from projections.tables import EVENT_TABLES, METRIC_TABLES
+from projections.tables import EVENT_TABLES, METRIC_TABLES, PROJECTION_PROGRESS, ROLLUP_PROGRESS
 from projections.writer import Position, Writer, Written
 from replay.distinct import DistinctEvents
 from replay.fill import Decode, Filled, Span, chosen, fill
@@ -75,10 +75,17 @@ class Scratch:
             if place in log_ends and end > log_ends[place]:
                 raise OffsetOutOfRangeError(TopicPartition(*place), end, self.starts.get(place, 0), log_ends[place])
 
+    def create(self) -> None:
+        """Make the tables that are needed, where they are missing."""
+        metrics = [ROLLUP_PROGRESS.name] if any(table in METRIC_TABLES for table in self.tables) else []
+        own = [table.name for table in self.tables]
+        create_tables(self.client, {PROJECTION_PROGRESS.name, *metrics, *own, *self.sources})
+
     def carry_over(self, live_database: str) -> int:
         """Take what the log has lost from the live tables; how many rows."""
-        tables = [EVENT_TABLES[TYPE_OF[source]] for source in self.sources]
-        return carry_over(self.client, live_database, tables, Pins(self.starts, {}))
+        events = [EVENT_TABLES[TYPE_OF[source]] for source in self.sources]
+        others = [table for table in self.tables if table not in events]
+        return carry_over(self.client, live_database, [*events, *others], Pins(self.starts, {}))
 
     def fill_to(self, ends: Mapping[Place, int], heard: Heard) -> Filled:
         """Go on up to ``ends``. :raises OffsetOutOfRangeError: retention was faster."""
@@ -100,7 +107,7 @@ class Scratch:
     def _fill(self, writer: Writer, ends: Mapping[Place, int], heard: Heard) -> Filled:
         spans = self._spans(ends)
         filled = fill(self._side.log, self._decode, writer, spans, self._side.now, types=self._types, progress=heard)
-        self.reached.update({(span.where.topic, span.where.partition): span.end for span in spans})
+        self.reached = self.reached | {(span.where.topic, span.where.partition): span.end for span in spans}
         return filled
 
     def _decode(self, batch: RawBatch) -> Decoded:
@@ -118,13 +125,15 @@ class Scratch:
         Rows that were carried over may repeat events, so with them there may be more rows, but never fewer.
         """
         events = self.distinct.counts()
+        counts = [
+            f"SELECT '{source}', count() FROM {source} FINAL WHERE {self.distinct.chosen_sql()}"
+            for source in self.sources
+        ]
         lost: dict[str, tuple[int, int]] = {}
-        for source in self.sources:
+        for source, found in self.client.query(" UNION ALL ".join(counts)).rows:
             expected = events.get(TYPE_OF[source], 0)
-            rows = self.client.query(f"SELECT count() FROM {source} FINAL WHERE {self.distinct.chosen_sql()}").rows
-            found = int(rows[0][0])
             if found < expected or (found > expected and not carried):
-                lost[source] = (expected, found)
+                lost[str(source)] = (expected, int(found))
         return lost
 
     def _spans(self, ends: Mapping[Place, int]) -> list[Span]:

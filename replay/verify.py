@@ -20,10 +20,9 @@ from projections.compare import Compared, Comparison, Difference
 from projections.ddl import Table
 from projections.digest import CONTENT_TABLES, TableDigest, combined, table_digest
 from projections.exchange import databases, drop_database
-from projections.migrate import migrate
 from projections.moving import RollupState, moving_present, moving_windows
-from projections.pins import Pins, Place, progress, recorded_times
-from projections.sources import TYPE_OF
+from projections.pins import Pins, Place, Reached, reached
+from projections.sources import is_of_log
 from projections.tables import METRIC_TABLES
 from replay.scratch import Heard, LogSide, Scratch
 
@@ -79,9 +78,10 @@ def verify(
     :raises StoreError:
     """
     with scratch_database(live, new_database, "verify") as client:
-        migrate(client)
         scratch = Scratch(side, client, tables)
-        ends = {place: progress(live).get(place, 0) for place in scratch.reached}
+        scratch.create()
+        pinned = reached(live)
+        ends = {place: pinned.ends.get(place, 0) for place in scratch.reached}
         scratch.check(ends)
         watch.total(scratch.waiting(ends))
         carried = scratch.carry_over(live.database)
@@ -89,7 +89,7 @@ def verify(
         scratch.roll_up()
         result = Verified(lost=scratch.lost_rows(carried), beyond_log=carried)
         _wait_for_rollup(live, tables, ends, watch)
-        compare_all(side, live, scratch, ends, result)
+        compare_all(side, live, scratch, Reached(ends, pinned.recorded), result)
         log_ends = side.ends(scratch.topics)
         result.behind_log = sum(max(0, end - ends[place]) for place, end in log_ends.items())
         return result
@@ -110,23 +110,24 @@ def scratch_database(live: Client, new_database: NewDatabase, purpose: str) -> I
         client.close()
 
 
-def compare_all(side: LogSide, live: Client, scratch: Scratch, ends: dict[Place, int], result: Verified) -> None:
-    """Compare what was built up to ``ends`` with ``live``, table by table. :raises StoreError:"""
-    pins = Pins(scratch.starts, ends)
+def compare_all(side: LogSide, live: Client, scratch: Scratch, pinned: Reached, result: Verified) -> None:
+    """Compare what was built up to the pin with ``live``, table by table. :raises StoreError:"""
+    pins = Pins(scratch.starts, pinned.ends)
     digests: dict[str, TableDigest] = {}
+    rollup = RollupState.of(live)
     for table in scratch.tables:
-        rollup, recorded = RollupState.of(live), recorded_times(live)
-        where = pins.within(table) if table.name in TYPE_OF else "1"
-        comparison = Comparison(scratch.client, live.database, table, where)
+        comparison = Comparison(scratch.client, live.database, table, pins.within(table) if is_of_log(table) else "1")
         pending = "0"
         if comparison.find():
             if table in METRIC_TABLES:
-                pending = moving_windows(live.database, table, rollup, ends, side.timezone)
-            elif table.name not in TYPE_OF:
-                pending = moving_present(table, ends, recorded, side.ends(scratch.topics))
-        result.tables.append(comparison.result(pending))
+                pending = moving_windows(live.database, table, rollup, pinned.ends, side.timezone)
+            elif not is_of_log(table):
+                pending = moving_present(table, pinned, side.ends(scratch.topics))
+        compared = comparison.result(pending)
+        result.tables.append(compared)
         result.shown.extend(comparison.differences(SHOWN - len(result.shown), pending))
-        digests[table.name] = table_digest(scratch.client, table)
+        if compared.checked:
+            digests[table.name] = table_digest(scratch.client, table)
     result.digest = combined(digests)
 
 

@@ -8,7 +8,7 @@ night; densely enough that all three detectors speak with short learning times (
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -88,10 +88,14 @@ def _community(rng: random.Random, name: str, scope: str) -> list[Say]:
         rows.append(presence(at + rng.randrange(MINUTE), person))
     for _ in range(4):
         out = START_MS + rng.randrange(SPAN_MS)
-        rows.append(passage(out, person, "out"))
+        rows.append(_by_card(passage(out, person, "out")))
         rows.append(sighting(out + 10 * MINUTE, person, rng.choice(["park", "market", f"corner-{rng.random():.3f}"])))
-        rows.append(passage(out + rng.randrange(HOUR), person, "in"))
+        rows.append(_by_card(passage(out + rng.randrange(HOUR), person, "in")))
     return [Say(row.recorded_ms, row.kind, row.data, row.event_ms, scope, row.id) for row in rows]
+
+
+def _by_card(row: Say) -> Say:
+    return replace(row, data={**row.data, "method": "card"})
 
 
 def _sent(rng: random.Random, disorder: Disorder, number: int, row: Say) -> list[tuple[int, NewRecord]]:

@@ -54,6 +54,8 @@ class RunSink:
         """What the detectors said, in order."""
         by_topic: dict[str, tuple[list[int], list[bytes]]] = {}
         for emitted in said:
+            if getattr(emitted.data, "detected_time_ms", None) != emitted.detected_ms:
+                raise AssertionError(f"a detector did not take the lane's clock for its own: {emitted}")
             event = to_event(emitted)
             times_ms, values = by_topic.setdefault(topic_of(event.event_type.family), ([], []))
             times_ms.append(emitted.detected_ms)

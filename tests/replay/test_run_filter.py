@@ -5,19 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detectors.lane import build_lane
 from replay.run_filter import RowFilter, key_columns
-from replay.run_spec import RunSpec
+from replay.run_lane import LaneRun
+from replay.run_notes import notes_on
+from replay.run_spec import LIVE, RunSpec
+from replay.run_state import LaneState, Manifest
 from schemas.codec import Decoder
 from schemas.columns import EventBatch
+from schemas.event import new_event, tick_record, to_new_record
 from schemas.families.readings import Heartbeat, Measured
 from schemas.families.registry import Device
+from schemas.families.system import DeviceStatus
 from schemas.records import RawBatch
 from schemas.strict import Limits
+from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
+from streams.log_memory import MemoryLog
 from tests.flow.world import district
 from tests.replay.run_world import RunWorld
 
 pytestmark = pytest.mark.xdist_group("runs")
 COMMUNITY = "wuhu/jinghu/tingtang/jianyang"
+START_MS = 1_772_380_800_000
 IDS = "event_id, detected_time_ms"
 
 
@@ -88,16 +97,40 @@ def test_one_community_alone_equals_live_there(run_world: RunWorld, whole: str) 
     assert run_world.said("run_community", IDS) == expected != run_world.said(f"run_{whole}", IDS)
 
 
-def test_left_out_rows_still_move_the_clock(run_world: RunWorld, whole: str) -> None:
-    """A device alone: its silence is noticed at the same moment, by the time that others' records bring."""
-    where = "detector = 'device_offline' AND rule = 'silent' AND active"
-    with run_world.open(f"run_{whole}") as client:
-        ((device, at_ms),) = client.query(
-            f"SELECT subject, detected_time_ms FROM detections FINAL WHERE {where} ORDER BY detected_time_ms LIMIT 1"
-        ).rows
-    row = run_world.run("alone", keys=(str(device),), to_ms=int(at_ms) + 60_000)
-    with run_world.open("run_alone") as client:
-        found = client.query(f"SELECT subject, detected_time_ms FROM detections FINAL WHERE {where}").rows
-    assert (device, at_ms) in [tuple(one) for one in found]
-    assert row.values["events"] < row.values["records"] / 10
-    assert any("filtered by type or key" in note for note in row.summary()["notes"])
+def test_filters_that_are_not_like_with_like_are_said() -> None:
+    assert notes_on(RunSpec(scopes=(COMMUNITY,)), LIVE, None) == []
+    assert "filtered by type or key" in notes_on(RunSpec(keys=("a",)), LIVE, None)[0]
+    assert notes_on(RunSpec(keys=("a",)), "other", RunSpec(keys=("a",))) == []
+    assert "below the community" in notes_on(RunSpec(scopes=(COMMUNITY + "/g01",)), LIVE, None)[0]
+
+
+def two_devices() -> MemoryLog:
+    """Two devices that report every minute; one falls silent after half an hour, and for good."""
+    log = MemoryLog(lambda: START_MS)
+    log.create_topics(ALL_TOPICS, 1)
+    for minute in range(90):
+        for device in ("falls-silent", "goes-on") if minute < 30 else ("goes-on",):
+            beat = new_event(
+                Heartbeat(device=device), id=f"{device}-{minute}", source="//t", scope=COMMUNITY + "/g01",
+                event_time_ms=START_MS + minute * 60_000,
+            )  # fmt: skip
+            log.append([to_new_record(beat, 1, START_MS + minute * 60_000)])
+    log.append([tick_record(topic, 0, START_MS + 90 * 60_000) for topic in DOMAIN_TOPICS])
+    return log
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_left_out_rows_still_move_the_clock(is_resumed: bool) -> None:
+    """Silence of a device alone is noticed by the time that others bring; also in a run ended at every record."""
+    log, spec = two_devices(), RunSpec(keys=("falls-silent",))
+    manifest = Manifest("one", spec, 1, log.end_offsets(DOMAIN_TOPICS), 0)
+    said, run = [], LaneRun(log, manifest, 0, LaneState(), build_lane())
+    while (raw := run.read(1, lambda: 0.0)) is not None:
+        said += run.process(raw, Decoder(Limits()).decode).said
+        if is_resumed:
+            run = LaneRun(log, manifest, 0, run.saved(), build_lane())
+    assert run.state.events == 30
+    assert run.state.records > 120
+    statuses = [(one.data.status, one.detected_ms) for one in said if isinstance(one.data, DeviceStatus)]
+    assert [status for status, _ in statuses] == ["online", "offline"]
+    assert START_MS + 31 * 60_000 < statuses[1][1] < START_MS + 40 * 60_000

@@ -217,7 +217,7 @@ def _aggregates(group: MetricGroup) -> list[str]:
         return ["count()", "0", "0", "0", "0", nothing]
     if "uniq" in kinds:
         return ["count()", "0", "0", "0", "0", f"uniqState(toString({value}))"]
-    number = f"toFloat64({_not_null(group, value)})"
+    number = f"(toFloat64({_not_null(group, value)}) + 0)"  # -0.0 becomes 0.0: of the two, min and max take the first
     return ["count()", _exact_sum(number), f"min({number})", f"max({number})", _energy(group, number), nothing]
 
 

@@ -63,12 +63,23 @@ class LogWorld:
         example["data"] |= data
         self.log.append([NewRecord(topic_of(family), 0, b"", orjson.dumps(example))])
 
-    def write(self, max_records: int = 700) -> None:
+    def measure(self, lane: int, second: int) -> None:
+        """A temperature of the lane's one thermometer, ``second`` seconds after all that has happened."""
+        example = orjson.loads(golden_examples()["cn.gridpulse.readings.measured.v1"][0])
+        at_ms = self._until_ms + second * 1000
+        example |= {"id": f"measured-{lane}-{second}", "scope": f"wuhu/jinghu/tingtang/lane{lane}/g01"}
+        example["time"] = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
+        example["data"] |= {"device": f"thermometer-{lane}", "quantity": "temperature", "unit": "Cel", "value": second}
+        record = NewRecord(topic_of("readings"), lane, b"", orjson.dumps(example), recorded_time_ms=at_ms)
+        self.log.append([record])
+
+    def write(self, max_records: int = 700, lanes: Sequence[int] = range(LANES)) -> None:
         """What the writer would do: bring the database to the end of the log."""
         ends, now = self.side.ends(ALL_TOPICS), reached(self.live).ends
         spans = [
             Span(TopicPartition(*place), start, min(start + max_records, end))
             for place, end in ends.items()
+            if place[1] in lanes
             for start in range(now.get(place, 0), end, max_records)
         ]
         fill(self.log, self.side.decode, self._writer, spans, self.side.now)

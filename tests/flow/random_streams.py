@@ -78,7 +78,10 @@ def _community(rng: random.Random, name: str, scope: str) -> list[Say]:
     loud_from = START_MS + rng.randrange(2, 40) * HOUR
     for at in range(START_MS, START_MS + SPAN_MS, 5 * MINUTE):
         loud = loud_from <= at < loud_from + 3 * HOUR
-        rows.append(laeq(at, meter, round(rng.gauss(74.0 if loud else 48.0, 2.0), 1), interval_s=300.0))
+        level_db = round(rng.gauss(74.0 if loud else 48.0, 2.0), 1)
+        rows.append(laeq(at, meter, level_db, interval_s=300.0))
+        if rng.random() < 0.05:
+            rows.append(laeq(at, meter, level_db + 9.0, interval_s=300.0, quantity="lamax"))
     silent_from = START_MS + rng.randrange(20, 40) * HOUR
     for n in range(4):
         for at in range(START_MS, START_MS + SPAN_MS, 45 * MINUTE):

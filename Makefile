@@ -52,7 +52,7 @@ lint: install-dev
 
 test: lint
 	@echo "== pytest"
-	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup --durations 15 $(ARGS)
 
 fmt: install-dev
 	@$(BIN)/ruff check --fix .

@@ -173,7 +173,7 @@ class _Run:
             world.supervisor.check()
             world.look()
 
-        with adapters.clickhouse(world.settings) as client:
+        with adapters.clickhouse(world.settings, later=True) as client:  # the store may be on its way back
             Draining(log, client, check, SETTLE_TIMEOUT_S, quiet_s=2.0).everything()
 
     def _look(self, world: World, load: Load) -> None:

@@ -129,6 +129,8 @@ def state_in(value: object) -> object:
         return {key: state_in(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, deque)):
         return [state_in(one) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(repr, value))
     slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
     held = {**{name: getattr(value, name, None) for name in slots}, **getattr(value, "__dict__", {})}
     return {name: state_in(one) for name, one in held.items()} if held else pickle.dumps(value)

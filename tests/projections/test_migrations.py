@@ -34,8 +34,14 @@ def described(client: Client) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Client]) -> Client:
+    """One that migrations made."""
+    return new_database(by_migrations=True)
+
+
 def test_the_migrated_database_is_the_declared_one(new_database: Callable[..., Client]) -> None:
-    migrated, declared = new_database(), new_database(migrated=False)
+    migrated, declared = new_database(by_migrations=True), new_database(migrated=False)
     for one in DATABASE:
         declared.command(one.ddl())
     assert {str(row[0]) for row in declared.query(TABLES).rows} == set(BY_NAME)

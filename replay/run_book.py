@@ -24,15 +24,16 @@ from replay.run_errors import RunError
 from replay.run_lane import Decode
 from replay.run_notes import notes_of_lag, notes_on
 from replay.run_spec import LIVE, RunSpec
-from replay.run_state import LaneState, Manifest, RunDirectory
+from replay.run_state import LaneState, Manifest, RunDirectory, begun_runs
 from replay.run_table import (
     RunRow,
+    begun_row,
     counts,
     database_exists,
     database_of,
     drop_run,
     new_row,
-    read_row,
+    no_such_run,
     read_rows,
     write_row,
 )
@@ -69,7 +70,7 @@ class RunBook:
     def begin(self, run: str, spec: RunSpec, base: str, lanes: int) -> Manifest:
         """A new run over the log as it is now. :raises RunError: it cannot be compared with ``base``."""
         if base != LIVE:
-            _require_finished(read_row(self._live, base))
+            _require_finished(self.row(base))
         ends = self._ports.log.end_offsets(DOMAIN_TOPICS)
         started_ms = round(self._ports.now().timestamp() * 1000)
         manifest = Manifest(run, spec, lanes, ends, started_ms, base)
@@ -113,7 +114,7 @@ class RunBook:
 
         The difference is stored, the row is not. :raises RunError: one of them is not there or not finished.
         """
-        row = read_row(self._live, run)
+        row = self.row(run)
         _require_finished(row)
         with self._ports.open_database(database_of(run)) as client:
             return self._compared(row, base, client)
@@ -123,8 +124,15 @@ class RunBook:
         return stored_rows(self._live, run, base, limit)
 
     def rows(self) -> list[RunRow]:
-        """All runs, oldest first; one that says running but is not at work has ``stopped``."""
-        rows = read_rows(self._live)
+        """All runs, oldest first; one that says running but is not at work has ``stopped``.
+
+        A run that was killed as it began may have its manifest and no row yet: it is one like any other.
+        """
+        stored = read_rows(self._live)
+        have_rows = {row.run for row in stored}
+        begun = begun_runs(self._ports.runs_dir)
+        rows = [*stored, *(begun_row(document) for run, document in begun.items() if run not in have_rows)]
+        rows.sort(key=lambda row: (row.values["started_time"], row.run))
         return [
             row.with_values(status="stopped")
             if row.values["status"] == "running" and not self.directory(row.run).is_held()
@@ -137,14 +145,14 @@ class RunBook:
         for row in self.rows():
             if row.run == run:
                 return row
-        return read_row(self._live, run)
+        raise no_such_run(run)
 
     def drop(self, runs: Sequence[str]) -> None:
         """Remove runs with everything that is theirs. :raises RunError: no such run, or it is at work."""
         for run in runs:
             directory = self.directory(run)
             if not directory.path.exists():
-                read_row(self._live, run)
+                self.row(run)
             with directory.held():
                 drop_run(self._live, run)
                 directory.remove()
@@ -179,7 +187,7 @@ class RunBook:
         if base == LIVE:
             there = Side(LIVE, self._live, DetectorParams(timezone=row.spec.timezone))
             return self._differing(row, run, there, row.window, None)
-        other = read_row(self._live, base)
+        other = self.row(base)
         _require_finished(other)
         with self._ports.open_database(database_of(base)) as base_client:
             there = Side(base, base_client, other.spec.params())

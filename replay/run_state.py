@@ -55,13 +55,16 @@ class Manifest:
     base: str = LIVE
     code: str = field(default_factory=code_version)
 
-    def to_bytes(self) -> bytes:
+    def document(self) -> dict[str, Any]:
+        """As it is saved."""
         ends = [[where.topic, where.partition, end] for where, end in sorted(self.ends.items())]
-        document = {
+        return {
             "run": self.run, "spec": self.spec.to_json(), "lanes": self.lanes, "ends": ends,
             "started_ms": self.started_ms, "base": self.base, "code": self.code, "params": repr(self.spec.params()),
         }  # fmt: skip
-        return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+    def to_bytes(self) -> bytes:
+        return orjson.dumps(self.document(), option=orjson.OPT_INDENT_2)
 
     @staticmethod
     def from_bytes(saved: bytes) -> Manifest:
@@ -135,6 +138,14 @@ class RunDirectory:
                 "the runs there are"
             ) from None
 
+    def document(self) -> dict[str, Any] | None:
+        """The manifest as it was saved, by whatever code; None: there is none."""
+        try:
+            document: dict[str, Any] = orjson.loads((self.path / _MANIFEST).read_bytes())
+        except FileNotFoundError:
+            return None
+        return document
+
     def save_manifest(self, manifest: Manifest) -> None:
         _replace(self.path / _MANIFEST, manifest.to_bytes())
 
@@ -161,6 +172,13 @@ class RunDirectory:
 
     def _lane_path(self, lane: int) -> Path:
         return self.path / f"lane-{lane:04d}.state"
+
+
+def begun_runs(runs_dir: Path) -> dict[str, dict[str, Any]]:
+    """The manifests there are as they were saved, by run."""
+    names = [path.parent.name for path in runs_dir.glob(f"*/{_MANIFEST}")]
+    documents = {run: RunDirectory(runs_dir, run).document() for run in sorted(names) if _RUN_ID.fullmatch(run)}
+    return {run: document for run, document in documents.items() if document is not None}
 
 
 def _replace(path: Path, content: bytes) -> None:

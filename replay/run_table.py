@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,15 +80,20 @@ def database_of(run: str) -> str:
 
 def new_row(manifest: Manifest) -> RunRow:
     """A run that has just begun."""
-    spec = manifest.spec
+    return begun_row(manifest.document())
+
+
+def begun_row(document: Mapping[str, Any]) -> RunRow:
+    """What a saved manifest says of its run. One of other code may say less: the rest is as if it was not asked for."""
+    spec = {**RunSpec().to_json(), **document["spec"]}
     return RunRow(
         {
-            **_NOTHING, "run": manifest.run, "status": "running", "database": database_of(manifest.run),
-            "from_time": _time(spec.from_ms), "to_time": _time(spec.to_ms),
-            "warm_up_s": None if spec.warm_up_ms is None else spec.warm_up_ms / 1000, "scopes": list(spec.scopes),
-            "types": list(spec.types), "keys": list(spec.keys), "parameters": list(spec.parameters),
-            "timezone": spec.timezone, "has_tables": spec.has_tables, "code_version": manifest.code,
-            "base": manifest.base, "started_time": _time(manifest.started_ms),
+            **_NOTHING, "run": document["run"], "status": "running", "database": database_of(document["run"]),
+            "from_time": _time(spec["from_ms"]), "to_time": _time(spec["to_ms"]),
+            "warm_up_s": None if spec["warm_up_ms"] is None else spec["warm_up_ms"] / 1000,
+            "scopes": list(spec["scopes"]), "types": list(spec["types"]), "keys": list(spec["keys"]),
+            "parameters": list(spec["parameters"]), "timezone": spec["timezone"], "has_tables": spec["has_tables"],
+            "code_version": document["code"], "base": document["base"], "started_time": _time(document["started_ms"]),
         }
     )  # fmt: skip
 
@@ -106,16 +112,12 @@ def write_row(live: Client, row: RunRow, now: datetime) -> None:
 
 
 def read_rows(live: Client) -> list[RunRow]:
-    """Every run, oldest first."""
-    return _rows(live, "1 ORDER BY started_time, run", {})
+    """Every run that has a row."""
+    return [RunRow(row) for row in live.query(f"SELECT {', '.join(_COLUMNS)} FROM runs FINAL").dicts()]
 
 
-def read_row(live: Client, run: str) -> RunRow:
-    """:raises RunError: there is no such run."""
-    rows = _rows(live, "run = {run:String}", {"run": run})
-    if not rows:
-        raise RunError(f"there is no run {run}: `gridpulse runs list` shows them")
-    return rows[0]
+def no_such_run(run: str) -> RunError:
+    return RunError(f"there is no run {run}: `gridpulse runs list` shows them")
 
 
 def drop_run(live: Client, run: str) -> None:
@@ -128,11 +130,6 @@ def drop_run(live: Client, run: str) -> None:
 def database_exists(live: Client, database: str) -> bool:
     found = live.query("SELECT count() FROM system.databases WHERE name = {name:String}", {"name": database}).rows
     return bool(found[0][0])
-
-
-def _rows(live: Client, where: str, parameters: dict[str, Any]) -> list[RunRow]:
-    answer = live.query(f"SELECT {', '.join(_COLUMNS)} FROM runs FINAL WHERE {where}", parameters)
-    return [RunRow(row) for row in answer.dicts()]
 
 
 def _time(time_ms: int | None) -> datetime | None:

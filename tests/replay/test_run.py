@@ -15,7 +15,7 @@ from replay.run_notes import notes_of_lag
 from replay.run_spec import RunSpec
 from schemas.topics import DOMAIN_TOPICS
 from tests.flow.world import LANES, district
-from tests.replay.run_world import SAID, RunWorld
+from tests.replay.run_world import SAID, KilledError, RunWorld
 
 IDS = "event_id, detected_time_ms"
 NOT_SAID_IN_RUNS = {"dead_letters"}  # what could not be read is no business of a run
@@ -127,6 +127,42 @@ def test_a_short_warm_up_knows_devices_and_says_so(run_world: RunWorld, whole: s
     assert run_world.said("run_short", IDS)
     assert row.values["events"] < 6_000
     assert any("shortened warm-up" in note for note in row.summary()["notes"])
+
+
+@pytest.mark.parametrize("code", ["this", "other"])
+def test_a_run_killed_as_it_began_is_one_like_any_other(
+    run_world: RunWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Its manifest is there and its row is not; the manifest may be of other code, with other parameters."""
+    book = RunWorld.of_records(tmp_path, run_world.live, district()[:100]).book
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("replay.run_book.write_row", die)
+        with pytest.raises(KilledError):
+            book.begin("young", RunSpec(to_ms=HOUR_MS, scopes=("wuhu",)), "live", LANES)
+    if code == "other":
+        path = tmp_path / "runs/young/manifest.json"
+        saved = orjson.loads(path.read_bytes())
+        spec = {"from_ms": None, "to_ms": HOUR_MS, "scopes": ["wuhu"], "parameters": ["gone.by=1"], "who": "?"}
+        path.write_bytes(orjson.dumps({**saved, "code": "other", "spec": spec}))
+    summary = book.row("young").summary()
+    assert summary == next(row for row in book.rows() if row.run == "young").summary()
+    assert (summary["run"], summary["status"], summary["scopes"]) == ("young", "stopped", ["wuhu"])
+    assert (summary["to"], summary["started"]) == ("1970-01-01T01:00:00.000Z", "2030-01-01T00:00:00.000Z")
+    with pytest.raises(RunError, match="run young is not finished"):
+        book.compare("young", "live")
+    with pytest.raises(RunError, match="run young is not finished"):
+        book.begin("against", RunSpec(), "young", LANES)
+    with book.directory("young").held():
+        assert book.row("young").values["status"] == "running"
+    if code == "this":
+        book.carry_out(book.manifest("young"), RunConfig())
+        assert [row.values["status"] for row in book.rows() if row.run == "young"] == ["finished"]
+    book.drop(["young"])
+    assert "young" not in [row.run for row in book.rows()]
 
 
 def test_a_dropped_run_leaves_nothing(run_world: RunWorld) -> None:

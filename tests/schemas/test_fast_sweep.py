@@ -1,6 +1,7 @@
 """Every kind of value in every field of every type, on the fast path: never accepted but as the strict path does.
 
-The values go in batches of one Arrow type, so that the parse succeeds and the checks over columns must decide.
+Cutting and parsing are tried each alone. The values go in batches of one Arrow type, so that the parse succeeds and the
+checks over columns must decide.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas import parse
+from schemas.admit import Accepted, FastType
 from schemas.catalogue import EVENT_TYPES
 from schemas.event import Event
 from schemas.families.readings import QUANTITIES
-from schemas.fast import FastType, Group, accept
-from schemas.strict import Limits, parse_strict
+from schemas.fast import Thresholds, accept
+from schemas.strict import Limits, Rejected, parse_strict
 from tests.schemas.inputs import ATTRIBUTES, GOLDEN, NUMBERS, OTHERS, RECORDED_MS, TEXTS, encoded, with_change, without
 
 LIMITS = Limits()
@@ -37,24 +40,42 @@ def batches(values: tuple[Any, ...]) -> list[list[Any]]:
     return [list(same) for _, same in groupby(sorted(values, key=sort_of_value), key=sort_of_value)]
 
 
+NEVER = 10**9
+CUT, PARSE = Thresholds(cut=1, parse=NEVER), Thresholds(cut=NEVER, parse=1)
+
+
+def accepted_by(how: Thresholds, values: list[bytes]) -> list[Accepted]:
+    """What one way of reading takes, on its own."""
+    recorded = np.full(len(values), RECORDED_MS, dtype=np.int64)
+    return list(accept(values, np.arange(len(values)), recorded, KINDS, LIMITS, how))
+
+
 def check_fast(events: list[dict[str, Any]]) -> int:
-    """The fast path alone against the strict path. Returns how many it accepted."""
+    """Each way of reading against the strict path. Returns how many the less willing one accepted."""
     values = [encoded(event) for event in events]
     outcomes = [parse_strict(value, None, RECORDED_MS, LIMITS) for value in values]
-    recorded = np.full(len(values), RECORDED_MS, dtype=np.int64)
-    group = Group(KINDS[events[0]["type"]], np.arange(len(values)), values)
-    accepted = 0
-    for rows in accept([group], recorded, LIMITS, min_rows=1):
-        fields = rows.data.to_pylist() if rows.data.num_columns else [{}] * len(rows.at)  # a tick has none
-        columns = zip(rows.at, rows.id, rows.source, rows.scope, rows.event_time_ms, fields, strict=True)
-        for at, event_id, source, scope, event_time_ms, data in columns:
-            outcome = outcomes[at]
-            assert isinstance(outcome, Event), (outcome, values[at])
-            assert (event_id.as_py(), source.as_py(), scope.as_py()) == (outcome.id, outcome.source, outcome.scope)
-            assert event_time_ms == outcome.event_time_ms
-            assert data == outcome.data.model_dump()
-            accepted += 1
-    return accepted
+    return min(check_accepted(accepted_by(how, values), outcomes, values) for how in (CUT, PARSE))
+
+
+def check_accepted(found: list[Accepted], outcomes: list[Event | Rejected], values: list[bytes]) -> int:
+    """Every row accepted is the strict path's event. Returns how many there are."""
+    count = 0
+    for rows in found:
+        for of_type in rows.types:
+            at = rows.at[of_type.rows]
+            fields = of_type.data.to_pylist() if of_type.data.num_columns else [{}] * len(at)  # a tick has none
+            texts = [column.to_pylist()[of_type.rows] for column in (rows.id, rows.source, rows.scope)]
+            for place, event_time_ms, data, *given in zip(
+                at, rows.event_time_ms[of_type.rows], fields, *texts, strict=True
+            ):
+                outcome = outcomes[place]
+                assert isinstance(outcome, Event), (outcome, values[place])
+                assert given == [outcome.id, outcome.source, outcome.scope]
+                assert (event_time_ms, of_type.event_type) == (outcome.event_time_ms, outcome.event_type)
+                assert data == outcome.data.model_dump()
+                count += 1
+        assert len(rows.at) == sum(of_type.rows.stop - of_type.rows.start for of_type in rows.types)
+    return count
 
 
 @pytest.mark.parametrize("event", LATEST, ids=lambda event: str(event["id"]))
@@ -92,11 +113,9 @@ def test_quantities_have_their_units_and_ranges() -> None:
     assert check_fast(events) == 2 * len(QUANTITIES)
 
 
-def alone(values: list[bytes], wire_name: str = MEASURED["type"]) -> list[int]:
-    """Which of the records the fast path takes for events of a type, were they guessed to be."""
-    recorded = np.full(len(values), RECORDED_MS, dtype=np.int64)
-    found = accept([Group(KINDS[wire_name], np.arange(len(values)), values)], recorded, LIMITS, min_rows=1)
-    return [int(at) for rows in found for at in rows.at]
+def alone(values: list[bytes], how: Thresholds = PARSE) -> list[int]:
+    """Which of the records one way of reading takes."""
+    return sorted(int(at) for rows in accepted_by(how, values) for at in rows.at)
 
 
 def test_records_can_not_run_into_each_other() -> None:
@@ -108,17 +127,19 @@ def test_records_can_not_run_into_each_other() -> None:
     assert alone([good + b"\0" + good, b"{}", good]) == [2]
 
 
-def test_a_wrongly_guessed_type_is_noticed() -> None:
+def test_a_wrongly_guessed_type_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     good = encoded(MEASURED)
     other = encoded({**MEASURED, "type": "cn.gridpulse.readings.sos.v1"})
+    wire_name = MEASURED["type"].encode()
+    monkeypatch.setattr(parse, "_by_type", lambda values: {wire_name: list(range(len(values)))})
     assert alone([other, good, other]) == [1]
-    assert alone([good, good], "cn.gridpulse.control.tick.v1") == []
 
 
-def test_data_must_be_there_even_where_it_has_no_fields() -> None:
+@pytest.mark.parametrize("how", [CUT, PARSE], ids=["cut", "parse"])
+def test_data_must_be_there_even_where_it_has_no_fields(how: Thresholds) -> None:
     tick = next(event for event in LATEST if event["type"].endswith("tick.v1"))
     values = [encoded(event) for event in (tick, without(tick, ("data",)), {**tick, "data": None})]
-    assert alone(values, tick["type"]) == [0]
+    assert alone(values, how) == [0]
 
 
 def test_deep_nesting_never_reaches_the_recursive_parser() -> None:

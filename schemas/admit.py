@@ -1,0 +1,156 @@
+"""What the fast path admits: columns read off many records, held to every rule of the envelope and of their types.
+
+Guarantees: only what :func:`schemas.strict.parse_strict` accepts is admitted; what is doubted is left. How the columns
+were read is not known here: see :mod:`schemas.cut` and :mod:`schemas.parse`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.base import EventType
+from schemas.compile import CompiledModel, compile_model
+from schemas.event import SPEC_VERSION
+from schemas.records import IntArray
+from schemas.strict import (
+    CONTROL_CHARACTERS,
+    MAX_ID_LENGTH,
+    MAX_KEY_LENGTH,
+    MAX_SOURCE_LENGTH,
+    SCOPE_PATTERN,
+    SOURCE_FORBIDDEN,
+    Limits,
+)
+from schemas.times import MAX_TIME_MS, MIN_TIME_MS
+from schemas.vectors import BoolArray, Check, byte_set, constant, is_valid, lengths, made_of, matches_often, times_ms
+
+_CONTROL_FREE = byte_set(set(range(256)) - set(CONTROL_CHARACTERS.encode()))
+_SOURCE_BYTES = byte_set(set(range(256)) - set(SOURCE_FORBIDDEN.encode()))
+_ENVELOPE_CHECKS: dict[str, tuple[Check, ...]] = {
+    "specversion": (constant(SPEC_VERSION),),
+    "id": (lengths(1, MAX_ID_LENGTH), made_of(_CONTROL_FREE)),
+    "source": (lengths(1, MAX_SOURCE_LENGTH), made_of(_SOURCE_BYTES)),
+    "scope": (matches_often(re.compile(SCOPE_PATTERN)),),
+    "partitionkey": (lengths(1, MAX_KEY_LENGTH), made_of(_CONTROL_FREE)),
+}
+OPTIONAL = ("time", "partitionkey")
+ENVELOPE = (*_ENVELOPE_CHECKS, "time")  # "type" is held against its own type's name
+
+
+@dataclass(frozen=True, slots=True)
+class FastType:
+    """What the fast path knows of one wire type."""
+
+    event_type: EventType
+    model: CompiledModel
+
+    @staticmethod
+    def of(event_type: EventType) -> FastType | None:
+        """None when the type's model can't be compiled."""
+        model = compile_model(event_type.latest)
+        return None if model is None else FastType(event_type, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Rows of one type that were read but not yet held to the rules."""
+
+    kind: FastType
+    at: IntArray  # their places in the batch
+    ok: BoolArray  # false where the reading left a doubt
+    data: Mapping[str, pa.Array]  # the model's columns
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The rows of one type among :class:`Accepted`: where they stand there, and their data."""
+
+    event_type: EventType
+    rows: slice
+    data: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Admitted rows, one type after the other: ``at`` are their places in the batch; the others are parallel to it."""
+
+    at: IntArray
+    id: pa.Array
+    source: pa.Array
+    scope: pa.Array
+    event_time_ms: IntArray
+    types: Sequence[Admitted]
+
+
+def admit(
+    read: Sequence[Candidates], envelope: Mapping[str, pa.Array], recorded_time_ms: IntArray, limits: Limits
+) -> Accepted | None:
+    """Those rows of which every rule is certain to hold; None when there are none.
+
+    ``envelope`` (each of :data:`ENVELOPE`) holds the rows of all types, one type after the other;
+    ``recorded_time_ms`` is the whole batch's.
+    """
+    if not read:
+        return None
+    at = np.concatenate([rows.at for rows in read])
+    ok = np.concatenate([_data_holds(rows) for rows in read])
+    for name, checks in _ENVELOPE_CHECKS.items():
+        _hold(checks, envelope[name], name in OPTIONAL, ok)
+    event_time_ms = _event_time_ms(envelope["time"], recorded_time_ms[at], limits, ok)
+    types: list[Admitted] = []
+    start = count = 0
+    for rows in read:
+        stop = start + len(rows.at)
+        held = ok[start:stop]
+        fresh = int(np.count_nonzero(held))
+        if fresh:
+            table = pa.Table.from_arrays(_kept(list(rows.data.values()), held), schema=rows.kind.model.schema)
+            types.append(Admitted(rows.kind.event_type, slice(count, count + fresh), table))
+        start, count = stop, count + fresh
+    if not types:
+        return None
+    texts = _kept([envelope[name] for name in ("id", "source", "scope")], ok)
+    return Accepted(at[ok], texts[0], texts[1], texts[2], event_time_ms[ok], types)
+
+
+def _data_holds(rows: Candidates) -> BoolArray:
+    """Which rows of one type have data that certainly keep every rule."""
+    ok, model = rows.ok.copy(), rows.kind.model
+    for field, checks in zip(model.schema, model.checks, strict=True):
+        _hold(checks, rows.data[field.name], field.nullable, ok)
+    if model.rule is not None:
+        ok &= model.rule(rows.data)
+    return ok
+
+
+def _kept(arrays: Sequence[pa.Array], ok: BoolArray) -> list[pa.Array]:
+    """The rows that hold; nothing is copied when all do."""
+    if ok.all():
+        return list(arrays)
+    mask = pa.array(ok)
+    return [array.filter(mask) for array in arrays]
+
+
+def _hold(checks: tuple[Check, ...], array: pa.Array, is_optional: bool, ok: BoolArray) -> None:
+    """Clear ``ok`` where a check fails or a demanded value is absent."""
+    if array.null_count and not is_optional:
+        ok &= is_valid(array)
+    if array.null_count < len(array):
+        for check in checks:
+            ok &= check(array)
+
+
+def _event_time_ms(texts: pa.Array, recorded_time_ms: IntArray, limits: Limits, ok: BoolArray) -> IntArray:
+    """Event times; an absent one is the recorded time. Clears ``ok`` where one is uncertain or too far ahead."""
+    event_time_ms, certain = times_ms(texts)
+    if texts.null_count:
+        absent = ~is_valid(texts)
+        event_time_ms = np.where(absent, recorded_time_ms, event_time_ms)
+        certain |= absent & (recorded_time_ms >= MIN_TIME_MS) & (recorded_time_ms <= MAX_TIME_MS)
+    ok &= certain & (event_time_ms - recorded_time_ms <= limits.max_ahead_ms)
+    return event_time_ms

@@ -1,0 +1,167 @@
+"""How a record is written: the bytes between its values, and the values' places in records written alike.
+
+A :class:`Layout` is read off one record by JSON's own rules: keys, commas, colons and braces are its *runs*, what
+stands between two runs is a value. Guarantees: where :meth:`Layout.find` says that a record is of a layout, every run
+stands there byte for byte and the values fill the gaps, so the record is the same JSON with other values, provided that
+its texts hold no quote (they can't: a text ends at the next one), no backslash and no control character (see
+:func:`readable`) and that each bare value is a number or literal (the reader of the value checks that).
+Nothing is known of more than flat objects: whatever has an array, a null or a further object in it has no layout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.records import IntArray
+from schemas.vectors import BoolArray, ByteArray
+
+_LONGEST_RUN = 512
+_QUOTE, _BACKSLASH, _FIRST_PRINTABLE = ord('"'), ord("\\"), 0x20
+_MAX_MEMBERS = 64
+_BEGIN = re.compile(rb"\{")
+_MEMBER = re.compile(rb' *"([^"]*)" *: *(?:"([^"]*)"|([-+.0-9A-Za-z]+)) *(,)?')
+_DATA_OPENS = re.compile(rb' *"data" *: *\{')
+_RECORD_CLOSES = re.compile(rb" *\} *\}\Z")
+
+
+class Content:
+    """The bytes of many records, one after the other, and where their quotes are."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        size = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+        self.stop: IntArray = np.cumsum(size)
+        self.start: IntArray = self.stop - size
+        self.data = b"".join((*values, bytes(_LONGEST_RUN)))  # so that a run may be looked for at any place
+        self.size = len(self.data) - _LONGEST_RUN
+        self.buffer = pa.py_buffer(self.data)
+        self._letters: ByteArray = np.frombuffer(self.data, dtype=np.uint8, count=self.size)
+
+    @cached_property
+    def _quotes(self) -> IntArray:
+        """Where the quotes are, and the end after the last."""
+        return np.append(np.flatnonzero(self._letters == _QUOTE), self.size)
+
+    @cached_property
+    def first_quote(self) -> IntArray:
+        """The number of each record's first quote."""
+        return np.searchsorted(self._quotes, self.start)
+
+    @cached_property
+    def readable(self) -> BoolArray:
+        """Which records are UTF-8 without backslashes and control characters."""
+        ok = self._is_utf8()
+        if self.size and (self._letters.min() < _FIRST_PRINTABLE or b"\\" in self.data):
+            odd = np.flatnonzero((self._letters < _FIRST_PRINTABLE) | (self._letters == _BACKSLASH))
+            ok[np.searchsorted(self.stop, odd, side="right")] = False
+        return ok
+
+    def _is_utf8(self) -> BoolArray:
+        if is_utf8(self.data):
+            return np.ones(len(self.start), dtype=np.bool_)
+        return np.array([is_utf8(self.record(row)) for row in range(len(self.start))], dtype=np.bool_)
+
+    def record(self, row: int) -> bytes:
+        return self.data[self.start[row] : self.stop[row]]
+
+    def quote(self, number: IntArray) -> IntArray:
+        """The place of the quote with that number; beyond the last one, the end."""
+        return self._quotes[np.minimum(number, len(self._quotes) - 1)]
+
+    def reads(self, at: IntArray, run: bytes) -> BoolArray:
+        """Where the run stands at the given places."""
+        places = len(self.data) - len(run) + 1
+        windows = np.ndarray((places,), dtype=f"V{len(run)}", buffer=self.data, strides=(1,))
+        found = windows[np.minimum(at, self.size)]
+        if found.tobytes() == run * len(at):
+            return np.ones(len(at), dtype=np.bool_)
+        letters = found.view(np.uint8).reshape(len(at), len(run))
+        return np.asarray((letters == np.frombuffer(run, dtype=np.uint8)).all(axis=1))
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are UTF-8. By Arrow: Python decodes what is not ASCII fifty times slower."""
+    if content.isascii():
+        return True
+    ends = pa.py_buffer(np.array([0, len(content)], dtype=np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, ends, pa.py_buffer(content)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records of a layout among those looked at: parallel to these. Places mean nothing where ``ok`` is false."""
+
+    ok: BoolArray
+    start: dict[str, IntArray]  # of each value
+    stop: dict[str, IntArray]
+    after: IntArray  # where the last run ends, and the number of the next quote there
+    quote: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``runs[i]`` stands before the value ``names[i]``; the last one after all. A text's quotes belong to the runs."""
+
+    names: tuple[str, ...]
+    is_text: tuple[bool, ...]
+    runs: tuple[bytes, ...]
+
+    def find(self, content: Content, at: IntArray, quote: IntArray, end: IntArray | None = None) -> Found:
+        """Those that begin at the given places (``quote``: number of the first quote from there) and stop at ``end``.
+
+        Without ``end`` the last value must be a text.
+        """
+        ok = content.reads(at, self.runs[0])
+        at, quote = at + len(self.runs[0]), quote + self.runs[0].count(b'"')
+        starts, stops = {}, {}
+        for name, run in zip(self.names, self.runs[1:], strict=True):
+            starts[name] = at
+            quotes = run.count(b'"')
+            stop = end - len(run) if end is not None and not quotes else content.quote(quote) - run.index(b'"')
+            ok &= stop >= at
+            ok &= content.reads(stop, run)
+            stops[name] = stop
+            at, quote = stop + len(run), quote + quotes
+        if end is not None:
+            ok &= at == end
+        return Found(ok, starts, stops, at, quote)
+
+
+def envelope_layout(record: bytes) -> Layout | None:
+    """The layout of a record as far as the brace that opens its ``data``, which must be its last attribute."""
+    begin = _BEGIN.match(record)
+    return None if begin is None else _layout(record, begin.end(), _DATA_OPENS, comma_before_last=True)
+
+
+def data_layout(rest: bytes) -> Layout | None:
+    """The layout of what follows that brace, to the record's end."""
+    return _layout(rest, 0, _RECORD_CLOSES, comma_before_last=False)
+
+
+def _layout(text: bytes, at: int, last: re.Pattern[bytes], comma_before_last: bool) -> Layout | None:
+    """Members, parted by commas, as far as ``last``; None when that is not how it reads, or a key is there twice."""
+    names: list[str] = []
+    is_text: list[bool] = []
+    runs: list[bytes] = []
+    run_start, may_go_on = 0, True
+    while (end := last.match(text, at)) is None or (names and may_go_on != comma_before_last):
+        member = _MEMBER.match(text, at) if may_go_on and len(names) < _MAX_MEMBERS else None
+        if member is None or (name := member[1].decode()) in names:
+            return None
+        value = 3 if member[2] is None else 2
+        names.append(name)
+        is_text.append(value == 2)
+        runs.append(text[run_start : member.start(value)])
+        run_start, may_go_on = member.end(value), member[4] is not None
+        at = member.end()
+    runs.append(text[run_start : end.end()])
+    return None if max(map(len, runs)) > _LONGEST_RUN else Layout(tuple(names), tuple(is_text), tuple(runs))

@@ -90,7 +90,7 @@ class StoreApp:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._parts.running.leave, query_id)
             await stack.enter_async_context(lane.gate)
-            stack.push_async_callback(lane.call, run.close)
+            stack.push_async_callback(_close, lane, run)
             watcher = asyncio.create_task(self._kill_when_gone(http, run)) if asked.cancel_on_close else None
             try:
                 head, spool = await lane.call(lambda: _begin(run, asked.wait_end_of_query))
@@ -183,8 +183,16 @@ class _Head:
         self.complete = complete
 
 
+async def _close(lane: _Lane, run: Run) -> None:
+    if not run.closed:  # a statement that failed, or was streamed
+        await lane.call(run.close)
+
+
 def _begin(run: Run, to_the_end: bool) -> tuple[_Head, IO[bytes] | None]:
-    """Run until the first bytes are there, or to the end when the client waits for it."""
+    """Run until the first bytes are there, or to the end when the client waits for it.
+
+    A run that has come to its end is closed here: another hop between threads costs more than that.
+    """
     run.start()
     parts: list[bytes] = []
     size = 0
@@ -192,9 +200,12 @@ def _begin(run: Run, to_the_end: bool) -> tuple[_Head, IO[bytes] | None]:
         parts.append(chunk)
         size += len(chunk)
         if to_the_end and size > _SPOOL_BYTES:
-            return _Head(b"", complete=True), _spool_rest(run, parts)
+            spool = _spool_rest(run, parts)
+            run.close()
+            return _Head(b"", complete=True), spool
         if not to_the_end and size > _FIRST_BYTES:
             return _Head(b"".join(parts), complete=False), None
+    run.close()
     return _Head(b"".join(parts), complete=True), None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from projections.store import vetting
 from projections.store.auth import Account
 from projections.store.config import StoreConfig
+from projections.store.connections import Connections, Lease
 from projections.store.engine import Counts, Engine, EngineConnection, EngineStream, running_condition
 from projections.store.errors import StoreError, readonly_refusal
 from projections.store.http_request import QueryRequest
@@ -29,12 +30,15 @@ STREAMED_FORMATS = names(
     """
 )
 """Formats whose chunks, put one after the other, are again that format."""
+_REPLACING_VERBS = frozenset({"DROP", "DETACH", "RENAME", "EXCHANGE", "UNDROP", "ATTACH"})
+"""After these a name may mean nothing, or something else, to a connection that has looked it up before."""
 
 
 @dataclass(frozen=True)
 class StoreParts:
     config: StoreConfig
     engine: Engine
+    connections: Connections
     sessions: Sessions
     running: RunningQueries
 
@@ -51,15 +55,18 @@ class Run:
     format_name: str | None = None  # of the answer; None for statements without one
     counts: Counts = field(default_factory=Counts)
     readonly_query: bool = False
+    closed: bool = False
     _payload: bytes | None = None
     _stream: EngineStream | None = None
     _session: Session | None = None
     _connection: EngineConnection | None = None
+    _lease: Lease | None = None
+    _clean: bool = False  # only a query or an insert ran on the connection, to its end
     _applied: tuple[str, ...] = ()
 
     def start(self) -> None:
         """:raises StoreError: refused by the rules, or failed in the engine."""
-        statement = read_statement(self.request.full_text)
+        statement = read_statement(self.request.text, self.request.body)
         self.readonly_query = statement.shape in (Shape.SELECT, Shape.REPORT)
         vetting.vet_for_everyone(statement)
         if self.account.readonly:
@@ -72,6 +79,9 @@ class Run:
             self._insert(statement)
         else:
             self._query(statement)
+        self._clean = self._stream is None and _leaves_no_trace(statement)
+        if statement.verb in _REPLACING_VERBS:
+            self.parts.connections.forget()
 
     def next_chunk(self) -> bytes | None:
         """The next part of the answer; None at its end."""
@@ -84,19 +94,23 @@ class Run:
         self.counts = self._stream.counts
         if chunk is None:
             self._stream = None
+            self._clean = True
         return chunk
 
     def close(self) -> None:
-        """Give everything back, whatever happened; the rest of a stream is cancelled."""
+        """Give everything back, whatever happened; the rest of a stream is cancelled. Once is enough."""
+        self.closed = True
         if self._stream is not None:
             self._stream.cancel()
             self._stream = None
         if self._session is not None:
             self._restore_session(self._session)
             self._session = None
+        elif self._lease is not None and self._clean:
+            self.parts.connections.give_back(self._lease)
         elif self._connection is not None:
             self._connection.close()
-        self._connection = None
+        self._connection = self._lease = None
 
     def _vet_reader(self, statement: Statement) -> Statement:
         vetting.check_reader_database(self.request.database)
@@ -111,15 +125,19 @@ class Run:
 
     def _open(self, statement: Statement) -> None:
         keeps_session = bool(self.request.session_id) and not self.account.readonly
+        database = self.request.database or self.parts.config.default_database
+        settings = self._settings(statement)
+        if not keeps_session and not self.request.external:
+            self._lease = self.parts.connections.take("" if database == "default" else database, settings)
+            self._connection = self._lease.connection
+            return
         if keeps_session:
             self._session = self.parts.sessions.take(self.account.name, self.request.session_id)
             self._connection = self._session.connection
+            if not self.request.database and not self._session.fresh:
+                database = ""  # the session has one
         else:
             self._connection = self.parts.engine.open()
-        database = self.request.database
-        if not database and (self._session is None or self._session.fresh):
-            database = self.parts.config.default_database
-        settings = self._settings(statement)
         self._applied = tuple(settings)
         if database and not (database == "default" and self._session is None):
             self._connection.use(database)
@@ -196,6 +214,11 @@ class Run:
             return
         timeout_s = self.request.session_timeout_s or self.parts.config.session_timeout_s
         self.parts.sessions.give_back(session, timeout_s)
+
+
+def _leaves_no_trace(statement: Statement) -> bool:
+    """Whether a connection is afterwards as it was before: no SET, USE, temporary table or the like."""
+    return statement.shape is not Shape.COMMAND or statement.verb == "INSERT"
 
 
 def _refuse_write_by_get(statement: Statement) -> None:

@@ -61,10 +61,6 @@ class QueryRequest:
     cancel_on_close: bool
     external: tuple[ExternalTable, ...] = ()
 
-    @property
-    def full_text(self) -> bytes:
-        return self.text + self.body if self.text else self.body
-
 
 def header_map(request: Request) -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}

@@ -41,6 +41,7 @@ def _serve(config: StoreConfig, listener: socket.socket) -> None:
     os.environ["TZ"] = "UTC"
     time.tzset()
     from projections.store.app import StoreApp
+    from projections.store.connections import Connections
     from projections.store.engine import Engine
     from projections.store.execution import StoreParts
     from projections.store.running import RunningQueries
@@ -50,8 +51,9 @@ def _serve(config: StoreConfig, listener: socket.socket) -> None:
         engine = Engine(config.data_dir / "chdb")
     except RuntimeError as error:
         raise StoreStartError(f"The engine cannot open {config.data_dir}: {error}") from error
+    connections = Connections(engine, max_idle=2 * config.max_concurrent_queries)
     sessions = Sessions(engine, time.monotonic, config.max_sessions)
-    app = StoreApp(StoreParts(config, engine, sessions, RunningQueries()))
+    app = StoreApp(StoreParts(config, engine, connections, sessions, RunningQueries()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it once more when done; the engine still has to close
     try:
@@ -70,6 +72,7 @@ def _serve(config: StoreConfig, listener: socket.socket) -> None:
         ).run(sockets=[listener])
     finally:
         app.close()
+        connections.forget()
         sessions.close_all()
         engine.close()
 

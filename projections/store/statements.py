@@ -5,13 +5,15 @@ Only the head of an INSERT is read as SQL, never its data. Source: ClickHouse ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from projections.store.errors import StoreError, syntax_error
 from projections.store.lexer import Kind, Token, tokens, unquote
 
 MAX_QUERY_BYTES = 262_144  # the engine's max_query_size
+_HEAD_BYTES = 16_384  # of a body, in which the head of an INSERT is looked for first
 _RESULT_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _COMMAND_RESULT_WORDS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "EXIST", "CHECK", "KILL"})
 
@@ -39,8 +41,22 @@ class Statement:
         return self.words[0].text.upper()
 
 
-def read_statement(text: bytes) -> Statement:
-    """:raises StoreError: SYNTAX_ERROR (62) for an empty, unclosed or multiple statement."""
+def read_statement(text: bytes, body: bytes = b"") -> Statement:
+    """``text`` and ``body`` are one statement; ``text`` is empty or ends with a line break. Data is copied rarely.
+
+    :raises StoreError: SYNTAX_ERROR (62) for an empty, unclosed or multiple statement.
+    """
+    begin = text or body[:_HEAD_BYTES]
+    rest = body if text else body[_HEAD_BYTES:]
+    if rest:
+        with contextlib.suppress(StoreError):  # of a statement that has not ended here
+            statement = _read(begin)
+            if statement.shape is Shape.INSERT_DATA and (text or statement.data):  # so its head ends here
+                return replace(statement, data=statement.data + rest)
+    return _read(text + body if text else body)
+
+
+def _read(text: bytes) -> Statement:
     latin = text.decode("latin-1")
     words: list[Token] = []
     depth = 0

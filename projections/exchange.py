@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 from projections.client import Client
 from projections.compare import SETTINGS
 from projections.ddl import MaterializedView, Table
+from projections.migrate import create
 from projections.pins import NOTHING, Pins, Place
 from projections.rollup_progress import current_generation, load_progress, set_generation
 from projections.sources import TOPIC_OF, is_of_log
@@ -35,15 +36,10 @@ def drop_database(client: Client, name: str) -> None:
 
 
 def create_tables(client: Client, names: Container[str]) -> None:
-    """Make these tables, and the views that feed one from another. :raises StoreError:
-
-    As they are declared, which is what migrations lead to (a test compares them), in a tenth of the statements.
-    """
-    for declared in DATABASE:
-        if isinstance(declared, Table) and declared.name in names:
-            client.command(declared.ddl())
-        if isinstance(declared, MaterializedView) and declared.source in names and declared.target in names:
-            client.command(declared.ddl())
+    """Make these tables, and the views that feed one from another. :raises StoreError:"""
+    tables = [one for one in DATABASE if isinstance(one, Table) and one.name in names]
+    views = [one for one in DATABASE if isinstance(one, MaterializedView)]
+    create(client, [*tables, *(view for view in views if view.source in names and view.target in names)])
 
 
 def carry_over(built: Client, live_database: str, tables: Iterable[Table], pins: Pins) -> int:

@@ -1,22 +1,28 @@
-"""Numbered migrations, forward only: ``projections/migrations/NNNN_name.sql``.
+"""Brings a database up to date: an empty one is made as it is declared, any other goes through numbered migrations.
 
-A file holds statements that end with ``;`` at the end of a line; each is idempotent, so a migration that broke off is
-run again as a whole. Applied files are recorded with their SHA-256 in ``schema_migrations`` and must not change
-afterwards. Statements name no database: they act on the client's.
+Migrations go forward only: ``projections/migrations/NNNN_name.sql``. A file holds statements that end with ``;`` at the
+end of a line; each is idempotent, so a migration that broke off is run again as a whole. Applied files are recorded
+with their SHA-256 in ``schema_migrations`` and must not change afterwards. Statements name no database: they act on the
+client's.
+
+Both ways lead to the same database, which a test proves, and an empty one is there in three quarters of the time. Until
+it is whole, the comment of its ``schema_migrations`` names the declaration that it is being made by.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projections.client import Client
-from projections.tables import SCHEMA_MIGRATIONS
+from projections.ddl import Declared, quoted
+from projections.tables import DATABASE, SCHEMA_MIGRATIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_MAKING = "being made by "
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
@@ -63,18 +69,50 @@ def load(directory: Path = MIGRATIONS) -> list[Migration]:
 def migrate(client: Client, *, dry_run: bool = False, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """Apply what is missing, in order, and return it; with ``dry_run`` only return it.
 
-    :raises MigrationError: an applied file has changed, or the database is newer than this code. Nothing was done.
+    With ``migrations`` these are run, also where the database is empty.
+
+    :raises MigrationError: an applied file has changed, or the database is newer than this code, or another version
+        began to make it and broke off. Nothing was done.
     :raises StoreError: a statement failed; it and what follows is tried again by the next call.
     """
     known = list(load() if migrations is None else migrations)
-    missing = _missing(known, _applied(client))
+    there = _tables(client)
+    missing = _missing(known, _applied(client) if SCHEMA_MIGRATIONS.name in there else {})
+    begun_by = there.get(SCHEMA_MIGRATIONS.name, "")
+    if begun_by.startswith(_MAKING) and begun_by != _making() and missing == known:
+        raise MigrationError(
+            "Another version of GridPulse began to make the database and did not end: remove it with "
+            f"DROP DATABASE {client.database}, and try again."
+        )
     if dry_run:
+        return missing
+    if migrations is None and (not there or begun_by == _making()):
+        _make(client, known)
         return missing
     for migration in missing:
         for statement in migration.statements():
             client.command(statement)
-        _record(client, migration)
+        _record(client, [migration])
     return missing
+
+
+def create(client: Client, wanted: Iterable[Declared]) -> None:
+    """Make these, in their order, where they are missing. :raises StoreError:"""
+    for declared in wanted:
+        client.command(declared.ddl())
+
+
+def _make(client: Client, known: Sequence[Migration]) -> None:
+    """The declared database, with every migration as applied; breaking off anywhere, it can be gone on with."""
+    client.command(replace(SCHEMA_MIGRATIONS, comment=_making()).ddl())
+    create(client, DATABASE)
+    _record(client, known)
+    client.command(f"ALTER TABLE {SCHEMA_MIGRATIONS.name} MODIFY COMMENT {quoted(SCHEMA_MIGRATIONS.comment)}")
+
+
+def _making() -> str:
+    digest = hashlib.sha256("".join(declared.ddl() for declared in DATABASE).encode()).hexdigest()
+    return f"{_MAKING}{digest}"
 
 
 def _missing(known: Sequence[Migration], applied: dict[int, tuple[str, str]]) -> list[Migration]:
@@ -91,20 +129,25 @@ def _missing(known: Sequence[Migration], applied: dict[int, tuple[str, str]]) ->
     return [migration for migration in known if migration.number not in applied]
 
 
+def _tables(client: Client) -> dict[str, str]:
+    """Comments of the tables and views by name."""
+    rows = client.query("SELECT name, comment FROM system.tables WHERE database = currentDatabase()").rows
+    return {str(name): str(comment) for name, comment in rows}
+
+
 def _applied(client: Client) -> dict[int, tuple[str, str]]:
-    exists = client.query(
-        "SELECT count() FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-        {"database": client.database, "table": SCHEMA_MIGRATIONS.name},
-    )
-    if not exists.rows[0][0]:
-        return {}
     rows = client.query(f"SELECT number, name, sha256 FROM {SCHEMA_MIGRATIONS.name} FINAL").rows
     return {int(number): (str(name), str(sha256)) for number, name, sha256 in rows}
 
 
-def _record(client: Client, migration: Migration) -> None:
+def _record(client: Client, migrations: Sequence[Migration]) -> None:
     client.command(
         f"INSERT INTO {SCHEMA_MIGRATIONS.name} (number, name, sha256, applied_time) "
-        "SELECT {number:UInt32}, {name:String}, {sha256:String}, now64(3, 'UTC')",
-        {"number": migration.number, "name": migration.name, "sha256": migration.sha256},
+        "SELECT number, name, sha256, now64(3, 'UTC') FROM (SELECT 1) ARRAY JOIN "
+        "{numbers:Array(UInt32)} AS number, {names:Array(String)} AS name, {digests:Array(String)} AS sha256",
+        {
+            "numbers": [migration.number for migration in migrations],
+            "names": [migration.name for migration in migrations],
+            "digests": [migration.sha256 for migration in migrations],
+        },
     )

@@ -10,7 +10,6 @@ from projections.client import Client, connect
 from projections.migrate import migrate
 from projections.store import StoreConfig, StoreUser, password_hash
 from projections.store.process import StoreProcess
-from projections.tables import DATABASE
 from streams.dev_broker import DevBroker
 
 _USER, _PASSWORD = "projector", "projector-secret"
@@ -40,19 +39,16 @@ def projection_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store
 
 @pytest.fixture(scope="session")
 def new_database(projection_store: StoreProcess) -> Iterator[NewDatabase]:
-    """Makes a database of its own, migrated unless told otherwise; answers a client of it."""
+    """Makes a database of its own, with all tables unless told otherwise; answers a client of it."""
     clients: list[Client] = []
     numbers = itertools.count(1)
 
-    def make(*, migrated: bool = True, by_migrations: bool = False) -> Client:
+    def make(*, migrated: bool = True) -> Client:
         url = f"http://{_USER}@127.0.0.1:{projection_store.config.port}/test_{next(numbers)}"
         client = connect(url, password=_PASSWORD, create_database=True)
         clients.append(client)
-        if by_migrations:
+        if migrated:
             migrate(client)
-        elif migrated:  # what migrations lead to, in a third of the statements
-            for declared in DATABASE:
-                client.command(declared.ddl())
         return client
 
     yield make

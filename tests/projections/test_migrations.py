@@ -1,13 +1,15 @@
 """Migrations lead to exactly the declared database, once, and refuse what does not fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from projections.client import Client
 from projections.migrate import Migration, MigrationError, load, migrate
-from projections.tables import BY_NAME, DATABASE
+from projections.tables import BY_NAME, DATABASE, SCHEMA_MIGRATIONS
 
 COLUMNS = (
     "SELECT table, position, name, type, default_kind, default_expression, compression_codec, comment, "
@@ -21,31 +23,83 @@ INDEXES = (
     "SELECT table, name, type, expr, granularity FROM system.data_skipping_indices "
     "WHERE database = currentDatabase() ORDER BY ALL"
 )
+RECORDED = "SELECT number, name, sha256 FROM schema_migrations FINAL ORDER BY number"
+
+
+class KilledError(Exception):
+    """Put in on purpose."""
 
 
 def described(client: Client) -> dict[str, list[tuple[object, ...]]]:
-    """What the engine itself says is there, free of the database's name."""
+    """What the engine itself says is there, free of the database's name; and what is recorded as applied."""
     return {
         question: [
             tuple(v.replace(f"{client.database}.", "") if isinstance(v, str) else v for v in row)
             for row in client.query(question).rows
         ]
-        for question in (COLUMNS, TABLES, INDEXES)
+        for question in (COLUMNS, TABLES, INDEXES, RECORDED)
     }
 
 
 @pytest.fixture(scope="module")
-def database(new_database: Callable[..., Client]) -> Client:
+def migrations() -> list[Migration]:
+    """All there are; given to ``migrate``, they are run on an empty database too."""
+    return load()
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Client], migrations: list[Migration]) -> Client:
     """One that migrations made."""
-    return new_database(by_migrations=True)
+    client = new_database(migrated=False)
+    assert migrate(client, migrations=migrations) == migrations
+    return client
 
 
-def test_the_migrated_database_is_the_declared_one(new_database: Callable[..., Client]) -> None:
-    migrated, declared = new_database(by_migrations=True), new_database(migrated=False)
-    for one in DATABASE:
-        declared.command(one.ddl())
-    assert {str(row[0]) for row in declared.query(TABLES).rows} == set(BY_NAME)
-    assert described(migrated) == described(declared)
+@pytest.fixture(scope="module")
+def whole(new_database: Callable[..., Client]) -> dict[str, list[tuple[object, ...]]]:
+    """One that was empty and is as it is declared."""
+    return described(new_database())
+
+
+def test_the_migrated_database_is_the_declared_one(
+    database: Client, whole: dict[str, list[tuple[object, ...]]], migrations: list[Migration]
+) -> None:
+    assert {str(row[0]) for row in database.query(TABLES).rows} == set(BY_NAME)
+    assert described(database) == whole
+    assert whole[RECORDED] == [(one.number, one.name, one.sha256) for one in migrations]
+
+
+def test_making_it_is_gone_on_with_wherever_it_broke_off(
+    new_database: Callable[..., Client], whole: dict[str, list[tuple[object, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its first statement, after some tables, after all of them, after the record; it is not migrated instead."""
+    client = new_database(migrated=False)
+    command = client.command
+    monkeypatch.setattr(Migration, "statements", lambda _: pytest.fail("it is migrated"))
+    for after in (1, 70, len(DATABASE) + 1, len(DATABASE) + 2):
+        left = iter(range(after))
+
+        def die(sql: str, *rest: Any, left: Iterator[int] = left) -> int:
+            if next(left, None) is None:
+                raise KilledError
+            return command(sql, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "command", die)
+            with pytest.raises(KilledError):
+                migrate(client)
+        is_recorded = after == len(DATABASE) + 2
+        assert migrate(client, dry_run=True) == ([] if is_recorded else load())
+    migrate(client)
+    assert described(client) == whole
+
+
+def test_what_another_version_began_to_make_is_not_touched(new_database: Callable[..., Client]) -> None:
+    client = new_database(migrated=False)
+    client.command(replace(SCHEMA_MIGRATIONS, comment="being made by another").ddl())
+    with pytest.raises(MigrationError, match=rf"DROP DATABASE {client.database}, and try again"):
+        migrate(client)
+    assert [row[0] for row in client.query(TABLES).rows] == [SCHEMA_MIGRATIONS.name]
 
 
 def test_a_second_time_nothing_is_done(database: Client) -> None:

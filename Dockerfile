@@ -2,7 +2,7 @@
 # Health checks stand in docker-compose.yml, since each process has its own.
 
 FROM python:3.12.12-slim-bookworm AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_LINK_MODE=copy UV_NO_CACHE=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
 COPY requirements/uv.lock /build/requirements/
 RUN pip install --no-deps --require-hashes --requirement /build/requirements/uv.lock
 RUN python -m venv --without-pip /opt/gridpulse

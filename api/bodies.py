@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from itertools import repeat
 from urllib.parse import unquote_to_bytes
 
 from api.problems import Refusal
 from schemas.records import Headers
-from streams.ports import RawEvent
+from streams.ports import STRUCTURED_HEADERS, RawEvent
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 NDJSON = "application/x-ndjson"
 BINARY = "application/json"  # with ce- headers
 _NESTING = 16  # an event's data is flat; deeper nesting is refused unread
-_STRUCTURED_HEADERS: Headers = (("content-type", STRUCTURED.encode()),)
 
 
 def _object_pattern() -> bytes:
@@ -86,11 +86,11 @@ def split(body: bytes, headers: Sequence[tuple[str, str]], max_events: int) -> l
     if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Refusal("unsupported-media-type", "字符集只支持 utf-8", "the charset must be utf-8")
     if media_type == STRUCTURED:
-        return [RawEvent(body, _STRUCTURED_HEADERS)]
+        return [RawEvent(body, STRUCTURED_HEADERS)]
     if media_type == BATCH:
-        return [RawEvent(value, _STRUCTURED_HEADERS) for value in _split_batch(body, max_events)]
+        return _structured(_split_batch(body, max_events))
     if media_type == NDJSON:
-        return [RawEvent(value, _STRUCTURED_HEADERS) for value in _split_lines(body, max_events)]
+        return _structured(_split_lines(body, max_events))
     if any(name.startswith("ce-") for name, _ in headers) and not media_type.startswith("application/cloudevents"):
         return [RawEvent(body, _binary_headers(headers, content_type))]
     raise Refusal(
@@ -98,6 +98,10 @@ def split(body: bytes, headers: Sequence[tuple[str, str]], max_events: int) -> l
         f"支持:{STRUCTURED}、{BATCH}、{NDJSON},或带 ce- 头的 {BINARY}",
         f"allowed: {STRUCTURED}, {BATCH}, {NDJSON}, or {BINARY} with ce- headers",
     )
+
+
+def _structured(values: Sequence[bytes]) -> list[RawEvent]:
+    return list(map(RawEvent, values, repeat(STRUCTURED_HEADERS)))
 
 
 def _split_batch(body: bytes, max_events: int) -> list[bytes]:

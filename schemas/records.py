@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +28,11 @@ class TopicPartition:
         return f"{self.topic}/{self.partition}"
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecord:
-    """A record about to be appended. ``recorded_time_ms`` None: the log's clock stamps it at append."""
+class NewRecord(NamedTuple):
+    """A record about to be appended. ``recorded_time_ms`` None: the log's clock stamps it at append.
+
+    A tuple: many are made, and one is made in a fifth of the time that a frozen data class takes.
+    """
 
     topic: str
     partition: int

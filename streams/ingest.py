@@ -1,9 +1,10 @@
 """Ingest: the one way into the log for events from outside, whichever door they came through (HTTP, file, bridge).
 
-Each event is validated by the strict parser, checked against the sender's scope and the known scopes, dropped if it
-was accepted lately, and appended in canonical form. ``accept`` returns after the durable append: an answer
-"accepted" or "duplicate" means that the event is in the log. If the append fails nothing is remembered, so the sender
-can send all of it again.
+Each event is validated, checked against the sender's scope and the known scopes, dropped if it was accepted lately,
+and appended: in canonical form where the strict parser read it, in its sender's own bytes with the time of recording
+put in where it came with many others and was read as columns (:mod:`streams.ingest_columns`). ``accept`` returns after
+the durable append: an answer "accepted" or "duplicate" means that the event is in the log. If the append fails nothing
+is remembered, so the sender can send all of it again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from schemas.reasons import Reason
 from schemas.records import NewRecord
 from schemas.strict import Limits, Rejected, parse_strict
 from schemas.topics import SYSTEM_FAMILIES
+from streams.ingest_columns import Admitted, ColumnarCheck
 from streams.log import EventLog
-from streams.ports import Answer, RawEvent, covers
+from streams.ports import STRUCTURED_HEADERS, Answer, RawEvent, covers
 from streams.recent_ids import Digest, RecentIds, digest_of
 
 UNASSIGNED_SCOPE = "unassigned"
@@ -48,22 +50,24 @@ class Ingest:
 
     def __init__(self, log: EventLog, clock: Callable[[], int], config: IngestConfig, recent: RecentIds) -> None:
         self._log, self._clock, self._config, self._recent = log, clock, config, recent
+        self._columnar = ColumnarCheck(config.partitions, config.limits)
 
     def accept(self, raws: Sequence[RawEvent], principal_scope: str) -> list[Answer]:
         """See :meth:`streams.ports.IngestPort.accept`."""
-        now_ms = self._clock()
         answers: list[Answer] = []
         fresh: dict[Digest, NewRecord] = {}
-        for raw in raws:
-            event = self._checked(raw, principal_scope, now_ms)
-            if isinstance(event, Rejected):
-                answers.append(Answer("rejected", event.event_id, event.source, event.reason.value, event.detail))
+        for outcome in self._outcomes(raws, principal_scope):
+            if isinstance(outcome, Rejected):
+                answers.append(
+                    Answer("rejected", outcome.event_id, outcome.source, outcome.reason.value, outcome.detail)
+                )
                 continue
-            digest = digest_of(event.source, event.id)
-            repeated = digest in fresh or digest in self._recent
-            answers.append(Answer("duplicate" if repeated else "accepted", event.id, event.source))
-            if not repeated:
-                fresh[digest] = to_new_record(event, self._config.partitions, now_ms)
+            digest, event_id, source, record = outcome
+            if digest in fresh or digest in self._recent:
+                answers.append(Answer("duplicate", event_id, source))
+            else:
+                answers.append(Answer("accepted", event_id, source))
+                fresh[digest] = record
         if fresh:
             self._log.append(list(fresh.values()))
             self._recent.remember(fresh)
@@ -77,6 +81,24 @@ class Ingest:
         """Whether it was accepted lately: offered again it would be a duplicate."""
         return digest_of(event.source, event.id) in self._recent
 
+    def _outcomes(self, raws: Sequence[RawEvent], principal_scope: str) -> Iterator[Admitted | Rejected]:
+        """What each event is, in order: many at a time as columns, and one by one what that leaves."""
+        now_ms = self._clock()
+        structured = [at for at, raw in enumerate(raws) if not raw.headers or raw.headers == STRUCTURED_HEADERS]
+        found = self._columnar.admitted(
+            [raws[at].value for at in structured], now_ms, lambda scope: self._may_say(scope, principal_scope) is None
+        )
+        admitted = dict(zip(structured, found, strict=True))
+        for at, raw in enumerate(raws):
+            yield admitted.get(at) or self._strictly(raw, principal_scope, now_ms)
+
+    def _strictly(self, raw: RawEvent, principal_scope: str, now_ms: int) -> Admitted | Rejected:
+        event = self._checked(raw, principal_scope, now_ms)
+        if isinstance(event, Rejected):
+            return event
+        record = to_new_record(event, self._config.partitions, now_ms)
+        return Admitted(digest_of(event.source, event.id), event.id, event.source, record)
+
     def _checked(self, raw: RawEvent, principal_scope: str, now_ms: int) -> Event | Rejected:
         event = parse_strict(raw.value, raw.headers, now_ms, self._config.limits)
         return self._within(event, principal_scope) if isinstance(event, Event) else event
@@ -86,14 +108,17 @@ class Ingest:
         if event.event_type.family in SYSTEM_FAMILIES:
             detail = "events of the system families come from GridPulse alone"
             return Rejected(Reason.type_not_allowed, detail, event.id, event.source)
-        if not covers(principal_scope, event.scope):
-            detail = f"the key is good for {principal_scope} and below, not for {event.scope}"
-            return Rejected(Reason.scope_not_allowed, detail, event.id, event.source)
+        refusal = self._may_say(event.scope, principal_scope)
+        return event if refusal is None else Rejected(*refusal, event.id, event.source)
+
+    def _may_say(self, scope: str, principal_scope: str) -> tuple[Reason, str] | None:
+        """Why a sender can't say anything of a scope; None when it can."""
+        if not covers(principal_scope, scope):
+            return Reason.scope_not_allowed, f"the key is good for {principal_scope} and below, not for {scope}"
         roots = self._config.scope_roots
-        if roots and not any(covers(root, event.scope) for root in roots):
-            detail = f"unknown scope {event.scope}; known are {', '.join(roots)} and below"
-            return Rejected(Reason.unknown_scope, detail, event.id, event.source)
-        return event
+        if roots and not any(covers(root, scope) for root in roots):
+            return Reason.unknown_scope, f"unknown scope {scope}; known are {', '.join(roots)} and below"
+        return None
 
 
 def remember_latest(

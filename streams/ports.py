@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from schemas.records import Headers, TopicPartition
 
@@ -16,8 +16,10 @@ AnswerStatus = Literal["accepted", "duplicate", "rejected"]
 Role = Literal["reader", "writer", "admin"]
 
 
-@dataclass(frozen=True, slots=True)
-class RawEvent:
+STRUCTURED_HEADERS: Final[Headers] = (("content-type", b"application/cloudevents+json"),)
+
+
+class RawEvent(NamedTuple):
     """One event as a sender sent it; nobody has looked into it yet.
 
     ``headers`` has ``content-type`` and, in binary mode, the attributes as ``ce_<name>`` (Kafka's spelling, UTF-8,
@@ -28,8 +30,7 @@ class RawEvent:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one event. ``event_id`` and ``source`` are None where they could not be read."""
 
     status: AnswerStatus

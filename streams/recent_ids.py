@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Iterable
 
 Digest = bytes
@@ -19,11 +20,12 @@ def digest_of(source: str, event_id: str) -> Digest:
 
 
 class RecentIds:
-    """A thread-safe set of the latest ``capacity`` digests (about 120 bytes each)."""
+    """A thread-safe set of the latest ``capacity`` digests (about 130 bytes each)."""
 
     def __init__(self, capacity: int = 200_000) -> None:
         self._capacity = capacity
-        self._digests: dict[Digest, None] = {}  # insertion-ordered: the first is the oldest
+        self._digests: set[Digest] = set()
+        self._in_order: deque[Digest] = deque()  # a dict finds its own oldest key ever more slowly
         self._lock = threading.Lock()
 
     def __contains__(self, digest: Digest) -> bool:
@@ -34,7 +36,8 @@ class RecentIds:
 
     def remember(self, digests: Iterable[Digest]) -> None:
         with self._lock:
-            for digest in digests:
-                self._digests[digest] = None
-            while len(self._digests) > self._capacity:
-                del self._digests[next(iter(self._digests))]
+            fresh = [digest for digest in dict.fromkeys(digests) if digest not in self._digests]
+            self._digests.update(fresh)
+            self._in_order.extend(fresh)
+            while len(self._in_order) > self._capacity:
+                self._digests.discard(self._in_order.popleft())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -242,7 +242,7 @@ def test_a_log_with_other_lanes_gives_the_same_detections_alerts_and_rows(tmp_pa
     """One lane becomes three: everything lies where it belongs, and all that was said is said again, the same."""
     one = Lanes(tmp_path / "one", 1)
     one.log.create_topics(ALL_TOPICS, 1)
-    one.log.append([replace(record, partition=0) for record in days()])
+    one.log.append([record._replace(partition=0) for record in days()])
     one.say_the_time()
     one.run()
     assert len(one.said("detections")) > 20

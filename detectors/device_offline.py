@@ -21,26 +21,28 @@ bursts of buffered messages. Retired devices are forgotten. State: under 500 byt
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from detectors import device_text as text
 from detectors.contract import Emitted
 from detectors.device_groups import Membership, OpenGroup, common_scope
 from detectors.device_interval import IntervalLearner, IntervalParams
+from detectors.device_rounds import MIN_DEVICES, Heard, Messages, by_value, hear
+from detectors.device_table import NEW, OFFLINE, ONLINE, PENDING, Device, DeviceTable
+from detectors.device_timers import DeviceTimers
 from detectors.local_time import LocalClock
-from detectors.rows import event_id_at, rows_of
+from detectors.rows import Row, event_id_at, rows_of
+from detectors.rows_at import places_of, rows_at
 from detectors.state import model_version, pack, unpack
-from detectors.timers import TimerHeap
 from schemas.columns import EventBatch
 from schemas.families.movement import Finding
 from schemas.families.readings import Heartbeat, Measured, Presence, Sos
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.system import Detection, DeviceStatus, Severity
 
-_NEW, _ONLINE, _PENDING, _OFFLINE = range(4)
-_RECENT = 6  # event times remembered per device, to recognise repetitions
 _REGISTRY = 0
 _IRREGULAR = 1
 _PERIODIC = 2
@@ -72,35 +74,11 @@ class DeviceOfflineParams:
     flapping_window_s: float = 3600.0
 
 
-class _Device:
-    """What is known of one device."""
-
-    __slots__ = (
-        "alerted", "entry_ms", "flap_since_ms", "flapping", "group", "last_event_ms", "last_ms", "learner",
-        "named_by", "recent", "scope", "spells", "status",
-    )  # fmt: skip
-
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
-        self.status = _NEW
-        self.group: str | None = None  # what it belongs to
-        self.named_by: str | None = None  # the open group that stands for its silence
-        self.alerted = False  # its own detection is active
-        self.entry_ms = -(2**62)  # event time of its last registry entry
-        self.last_ms = 0  # recorded time of its last sign of life
-        self.last_event_ms = -(2**62)
-        self.recent: list[int] = []
-        self.learner: IntervalLearner | None = None
-        self.spells = 0
-        self.flap_since_ms = -(2**62)
-        self.flapping = False
-
-
 class DeviceOffline:
     """The detector of one lane; see the module's header."""
 
     name: ClassVar[str] = "device_offline"
-    state_version: ClassVar[int] = 1
+    state_version: ClassVar[int] = 2
 
     def __init__(self, params: DeviceOfflineParams | None = None) -> None:
         self.params = params = params or DeviceOfflineParams()
@@ -115,72 +93,110 @@ class DeviceOffline:
         )
         self._out: list[Emitted] = []
         self._batch: EventBatch | None = None  # while processing
-        self._devices: dict[str, _Device] = {}
+        self._heard = Heard()
+        self._learner = IntervalLearner(params.interval)
+        self._table = DeviceTable(self._learner.first_desired)
+        self._timers = DeviceTimers(self._table)
         self._membership = Membership()
         self._open: dict[str, OpenGroup] = {}
         self._pending: dict[str, dict[str, None]] = {}
-        self._timers = TimerHeap()
 
     # -- the detector's contract -------------------------------------------------------------------------------------
     def process(self, batch: EventBatch) -> list[Emitted]:
         """Take the batch in; say what was noticed."""
         self._out = []
+        clock_ms = batch.clock_ms
+        if clock_ms is None:
+            return []
         self._batch = batch
-        timers = self._timers
-        for row in rows_of(batch, self._wanted):
-            if timers.next_ms < row[1]:
+        left = self._take_in(batch)
+        self._timers.open(clock_ms)
+        near = self._timers.near
+        for row in left:
+            if near.next_ms < row[1]:
                 self._fire(row[1])
             if row[3] == _REGISTRY:
                 self._registered(row)
             else:
                 self._seen(row)
-        clock_ms = batch.clock_ms
-        if clock_ms is not None:
-            self._fire(clock_ms)
-        out, self._out, self._batch = self._out, [], None
+        self._fire(clock_ms)
+        self._table.put_back()
+        out, self._out, self._batch, self._heard = self._out, [], None, Heard()
         return out
 
     def snapshot(self) -> bytes:
         """The whole state."""
-        devices = {name: _saved(device) for name, device in self._devices.items()}
-        payload = (devices, vars(self._membership), self._open, self._pending, self._timers.saved())
-        return pack(self.name, self.state_version, payload)
+        parts = (self._table.saved(), self._timers.saved(), self._membership.saved(), self._open, self._pending)
+        return pack(self.name, self.state_version, parts)
 
     def restore(self, saved: bytes) -> None:
         """Replace the state. :raises StateVersionError: of another version."""
-        devices, membership, self._open, self._pending, timers = unpack(self.name, self.state_version, saved)
-        self._devices = {name: _device_of(values, self.params.interval) for name, values in devices.items()}
-        self._membership = Membership()
-        vars(self._membership).update(membership)
-        self._timers = TimerHeap(timers)
+        table, timers, membership, self._open, self._pending = unpack(self.name, self.state_version, saved)
+        self._table = DeviceTable(self._learner.first_desired, table)
+        self._timers = DeviceTimers(self._table, timers)
+        self._membership = Membership(membership)
+
+    @property
+    def devices(self) -> int:
+        """How many devices are known."""
+        return len(self._table)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held for them: the columns, names included."""
+        return self._table.nbytes + self._timers.nbytes + self._membership.nbytes
 
     # -- rows --------------------------------------------------------------------------------------------------------
+    def _take_in(self, batch: EventBatch) -> list[Row]:
+        """Take in what is ordinary, in columns; the rows that are left to the rules."""
+        if sum(len(batch.of(name) or ()) for name, _, _ in self._wanted) < MIN_DEVICES:
+            return rows_of(batch, self._wanted)
+        places = places_of(batch, self._wanted)
+        order = by_value(places.positions)
+        rows, tags = self._table.names.rows_of(places.names)[order], places.tags[order]
+        ordinary = self._table.statuses(rows) == ONLINE
+        registry = tags == _REGISTRY
+        if registry.any():  # what a device was and is must not be mixed up
+            ordinary &= ~np.isin(rows, rows[registry])
+        chosen = np.flatnonzero(ordinary)
+        if len(chosen) < MIN_DEVICES:
+            return rows_of(batch, self._wanted)
+        at = order[chosen]
+        messages = Messages(rows[chosen], places.now_ms[at], places.event_ms[at], tags[chosen] == _PERIODIC)
+        over, self._heard = hear(self._table, self._timers, self._learner, messages)
+        if len(chosen) == len(order) and not over.any():
+            return []
+        left = np.ones(len(batch.recorded_time_ms), dtype=bool)
+        left[places.positions[at]] = over
+        return rows_at(batch, self._wanted, left)
+
     def _registered(self, row: tuple[Any, ...]) -> None:
         position, now_ms, event_ms, _tag, scope, name, change, kind, site, gateway = row
-        device = self._devices.get(name)
+        device = self._table.find(name)
         if change == "retired":
             if device is not None and event_ms >= device.entry_ms:
-                self._retire(name, device, now_ms, position)
+                self._retire(device, now_ms, position)
             return
         if device is None:
-            device = self._devices[sys.intern(name)] = _Device(sys.intern(scope))
+            device = self._table.add(name, scope)
         if event_ms <= device.entry_ms:
             return  # came again, or out of order
         device.entry_ms = event_ms
-        device.scope = sys.intern(scope)
-        self._membership.remove(name, device.group)
-        device.group = self._membership.place(name, kind, gateway, site)
+        device.scope = scope
+        self._membership.place(device.row, name, kind, gateway, site)
 
-    def _retire(self, name: str, device: _Device, now_ms: int, position: int) -> None:
+    def _retire(self, device: Device, now_ms: int, position: int) -> None:
+        name = device.name
+        words = text.retired(name)
         if device.alerted:
-            self._say(device.scope, now_ms, now_ms, position, "silent", name, False, text.retired(name), "info")
+            self._say(device.scope, now_ms, now_ms, position, "silent", name, False, words, "info")
         if device.flapping:
-            self._say(device.scope, now_ms, now_ms, position, "flapping", name, False, text.retired(name), "info")
-        self._status(name, device, "retired", "retired", now_ms, now_ms, position)
-        self._membership.remove(name, device.group)
-        del self._devices[name]
-        self._timers.cancel(f"d:{name}")
-        self._timers.cancel(f"f:{name}")
+            self._say(device.scope, now_ms, now_ms, position, "flapping", name, False, words, "info")
+        self._status(device, "retired", "retired", now_ms, now_ms, position)
+        self._membership.remove(device.row, name)
+        self._timers.cancel(device)
+        self._timers.near.cancel(f"f:{name}")
+        self._table.remove(device)
         group = self._open.get(device.named_by) if device.named_by else None
         if group is not None and device.named_by is not None:
             group.out -= 1
@@ -188,40 +204,33 @@ class DeviceOffline:
 
     def _seen(self, row: tuple[Any, ...]) -> None:
         position, now_ms, event_ms, tag, scope, name = row
-        device = self._devices.get(name)
-        if device is None:
-            device = self._devices[sys.intern(name)] = _Device(sys.intern(scope))
+        device = self._table.find(name) or self._table.add(name, scope)
         recent = device.recent
-        if event_ms <= device.last_event_ms:
-            if event_ms in recent:
-                return  # came again, or another quantity of the same moment
-        else:
-            device.last_event_ms = event_ms
+        if event_ms in recent:
+            return  # came again, or another quantity of the same moment
+        del recent[0]
         recent.append(event_ms)
-        if len(recent) > _RECENT:
-            del recent[0]
         status = device.status
-        if status != _ONLINE:
-            self._back_online(name, device, now_ms, position)
+        if status != ONLINE:
+            self._back_online(device, now_ms, position)
         device.last_ms = now_ms
-        learner = device.learner
         if tag == _PERIODIC:
-            if learner is None:
-                learner = device.learner = IntervalLearner(self.params.interval)
-            learner.learn(now_ms, event_ms, status == _OFFLINE, self.params.interval)
-        if learner is not None and learner.timeout_ms is not None:
-            self._timers.schedule(f"d:{name}", now_ms + learner.timeout_ms)
+            self._learner.learn(device, now_ms, event_ms, status == OFFLINE)
+        if device.timeout_ms is not None:
+            self._timers.schedule(device, now_ms + device.timeout_ms)
 
-    def _back_online(self, name: str, device: _Device, now_ms: int, position: int) -> None:
-        status, device.status = device.status, _ONLINE
-        if status == _PENDING:
+    def _back_online(self, device: Device, now_ms: int, position: int) -> None:
+        status, device.status = device.status, ONLINE
+        if status == PENDING:
             return  # it was never said to be gone
-        self._status(name, device, "online", "first_seen" if status == _NEW else "seen_again", now_ms, now_ms, position)
+        self._status(device, "online", "first_seen" if status == NEW else "seen_again", now_ms, now_ms, position)
         if device.alerted:
             device.alerted = False
             silence_s = (now_ms - device.last_ms) / 1000.0
-            words = text.seen_again(self._clock, name, now_ms, silence_s)
-            self._say(device.scope, now_ms, now_ms, position, "silent", name, False, words, "info", observed=silence_s)
+            words = text.seen_again(self._clock, device.name, now_ms, silence_s)
+            self._say(
+                device.scope, now_ms, now_ms, position, "silent", device.name, False, words, "info", observed=silence_s
+            )
         group_key, device.named_by = device.named_by, None
         group = self._open.get(group_key) if group_key else None
         if group is not None and group_key is not None:
@@ -236,74 +245,70 @@ class DeviceOffline:
         kind, name = _kind(key), key[2:]
         words = text.group_back(self._clock, kind, name, group.back, group.out, now_ms)
         self._say(group.scope, now_ms, now_ms, position, f"{kind}_silent", name, False, words, "info")
-        for member in self._membership.members(key):
-            device = self._devices.get(member)
-            if device is not None and device.named_by == key:
+        for row in self._membership.members(key):
+            if self._table.named_by_of(row) == key:
+                device = self._table.device(row)
                 device.named_by = None
-                if device.learner is not None and device.learner.timeout_ms is not None:
-                    self._timers.schedule(f"d:{member}", now_ms + device.learner.timeout_ms)
+                if device.timeout_ms is not None:
+                    self._timers.schedule(device, now_ms + device.timeout_ms)
 
     # -- timers ------------------------------------------------------------------------------------------------------
     def _fire(self, clock_ms: int) -> None:
-        for due_ms, key in self._timers.due(clock_ms):
-            if key[0] == "d":
-                self._silent(due_ms, key[2:])
-            elif key[0] == "w":
-                self._decide(due_ms, key[2:])
-            else:
-                self._settled(due_ms, key[2:])
+        for due_ms, key in self._timers.near.due(clock_ms):
+            kind, name = key[0], key[2:]
+            if kind == "w":
+                self._decide(due_ms, name)
+            elif (device := self._table.find(name)) is not None:
+                if kind == "f":
+                    self._settled(due_ms, device)
+                elif self._timers.is_due(device, due_ms):
+                    self._silent(due_ms, device)
 
-    def _silent(self, due_ms: int, name: str) -> None:
+    def _silent(self, due_ms: int, device: Device) -> None:
         """A device's allowed silence is over: wait for its group, or join one that is out."""
-        device = self._devices.get(name)
-        if device is None or device.learner is None or device.learner.timeout_ms is None:
+        if device.timeout_ms is None:
             return
-        if device.status == _OFFLINE:  # left over when its group came back
+        if device.status == OFFLINE:  # left over when its group came back
             if device.named_by is None and not device.alerted:
-                self._raise_single(name, device, due_ms)
+                self._raise_single(device, due_ms)
             return
-        if device.status != _ONLINE:
+        if device.status != ONLINE:
             return
-        device.status = _PENDING
-        group = self._open_group_of(device)
-        if group is not None:
-            self._join(name, device, group, due_ms)
+        device.status = PENDING
+        group = self._membership.group_of(device.row)
+        is_out = self._open_group_of(group)
+        if is_out is not None:
+            self._join(device, is_out, due_ms)
             return
-        waiting = device.group or f"d:{name}"
-        self._pending.setdefault(waiting, {})[name] = None
-        if self._timers.due_of(f"w:{waiting}") is None:
+        waiting = group or f"d:{device.name}"
+        self._pending.setdefault(waiting, {})[device.name] = None
+        if self._timers.near.due_of(f"w:{waiting}") is None:
             params = self.params
-            wait_s = params.group_wait_ratio * device.learner.timeout_ms / 1000.0
+            wait_s = params.group_wait_ratio * device.timeout_ms / 1000.0
             wait_s = min(max(wait_s, params.group_wait_min_s), params.group_wait_max_s)
-            self._timers.schedule(f"w:{waiting}", due_ms + int(wait_s * 1000))
+            self._timers.near.schedule(f"w:{waiting}", due_ms + int(wait_s * 1000))
 
     def _decide(self, due_ms: int, group_key: str) -> None:
         """The wait is over: one detection for the whole group, or one for each."""
-        names = [
-            name
-            for name in self._pending.pop(group_key, {})
-            if (device := self._devices.get(name)) is not None and device.status == _PENDING
-        ]
-        if not names:
+        found = [self._table.find(name) for name in self._pending.pop(group_key, {})]
+        devices = [device for device in found if device is not None and device.status == PENDING]
+        if not devices:
             return
-        key = self._open_group_of(self._devices[names[0]])
+        key = self._open_group_of(self._membership.group_of(devices[0].row))
         if key is None and group_key[0] != "d":
             key = self._open_if_out(group_key, due_ms)
-        for name in sorted(names):
-            device = self._devices[name]
+        for device in sorted(devices, key=lambda one: one.name):
             if key is not None:
-                self._join(name, device, key, due_ms)
+                self._join(device, key, due_ms)
             else:
-                self._go_offline(name, device, "silent", due_ms)
-                self._raise_single(name, device, due_ms)
+                self._go_offline(device, "silent", due_ms)
+                self._raise_single(device, due_ms)
 
-    def _open_group_of(self, device: _Device) -> str | None:
-        """The open group that covers a device."""
-        if device.group is None:
-            return None
-        if device.group in self._open:
-            return device.group
-        site = self._membership.site_key(device.group)
+    def _open_group_of(self, group: str | None) -> str | None:
+        """The open group that covers a device of this one."""
+        if group is None or group in self._open:
+            return group
+        site = self._membership.site_key(group) if self._open else None
         return site if site is not None and site in self._open else None
 
     def _open_if_out(self, group_key: str, due_ms: int) -> str | None:
@@ -319,9 +324,11 @@ class DeviceOffline:
                 key, evidence = site, of_site
         overdue, heard, since_ms, _branches = evidence
         kind, name = _kind(key), key[2:]
-        registered = self._devices.get(name) if kind == "gateway" else None
-        scopes = [device.scope for member in self._membership.members(key) if (device := self._devices.get(member))]
-        scope = registered.scope if registered is not None else common_scope(scopes)
+        registered = self._table.names.row_of(name) if kind == "gateway" else -1
+        if registered >= 0:
+            scope = self._table.scope_of(registered)
+        else:
+            scope = common_scope([self._table.scope_of(row) for row in self._membership.members(key)])
         self._open[key] = OpenGroup(scope, due_ms, since_ms, 0)
         words = text.group_silent(self._clock, kind, name, overdue, heard, since_ms)
         self._say(
@@ -331,7 +338,7 @@ class DeviceOffline:
         )  # fmt: skip
         return key
 
-    def _evidence(self, group_key: str, now_ms: int) -> tuple[int, int, int, set[str]] | None:
+    def _evidence(self, group_key: str, now_ms: int) -> tuple[int, int, int, set[int]] | None:
         """(overdue, overdue or heard since, silent since, groups overdue) when the group is out; else None.
 
         A device that is not due yet says nothing either way; one that was flagged before is not counted.
@@ -339,48 +346,51 @@ class DeviceOffline:
         params = self.params
         onset_ms = 0
         overdue = 0
-        branches: set[str] = set()
+        branches: set[int] = set()
         heard_ms: list[int] = []
-        for member in self._membership.members(group_key):
-            device = self._devices.get(member)
-            if device is None or device.status not in (_ONLINE, _PENDING):
+        for row in self._membership.members(group_key):
+            status, last_ms, interval_s = self._known(row, now_ms)
+            if status not in (ONLINE, PENDING):
                 continue
-            interval_s = device.learner.interval_s if device.learner is not None else None
-            if device.status == _PENDING or (
+            if status == PENDING or (
                 interval_s is not None
-                and now_ms - device.last_ms > (params.overdue_factor * interval_s + params.interval.jitter_s) * 1000
+                and now_ms - last_ms > (params.overdue_factor * interval_s + params.interval.jitter_s) * 1000
             ):
                 overdue += 1
-                onset_ms = max(onset_ms, device.last_ms)
-                branches.add(device.group or "")
+                onset_ms = max(onset_ms, last_ms)
+                branches.add(self._membership.group_number(row))
             else:
-                heard_ms.append(device.last_ms)
+                heard_ms.append(last_ms)
         alive = sum(last_ms > onset_ms for last_ms in heard_ms)
         if overdue < params.group_min_devices or overdue < params.group_min_ratio * (overdue + alive):
             return None
         return overdue, overdue + alive, onset_ms, branches
 
-    def _join(self, name: str, device: _Device, group_key: str, due_ms: int) -> None:
+    def _known(self, row: int, at_ms: int) -> tuple[int, int, float | None]:
+        """(status, last sign of life, interval) at a time within the batch."""
+        before = self._heard.at(row, at_ms)
+        return self._table.glance(row) if before is None else (ONLINE, *before)
+
+    def _join(self, device: Device, group_key: str, due_ms: int) -> None:
         """The open group stands for this device's silence."""
         device.named_by = group_key
         self._open[group_key].out += 1
         cause: Cause = "gateway_silent" if group_key[0] == "g" else "site_silent"
-        self._go_offline(name, device, cause, due_ms)
+        self._go_offline(device, cause, due_ms)
 
-    def _go_offline(self, name: str, device: _Device, cause: Cause, due_ms: int) -> None:
-        device.status = _OFFLINE
-        interval_s = device.learner.interval_s if device.learner is not None else None
-        first_missed_ms = device.last_ms + int((interval_s or 0.0) * 1000)
-        self._status(name, device, "offline", cause, first_missed_ms, due_ms, None)
+    def _go_offline(self, device: Device, cause: Cause, due_ms: int) -> None:
+        device.status = OFFLINE
+        first_missed_ms = device.last_ms + int((device.interval_s or 0.0) * 1000)
+        self._status(device, "offline", cause, first_missed_ms, due_ms, None)
 
-    def _raise_single(self, name: str, device: _Device, due_ms: int) -> None:
+    def _raise_single(self, device: Device, due_ms: int) -> None:
         """Say that one device is silent, unless it keeps dropping out."""
-        params = self.params
+        params, name = self.params, device.name
         if due_ms - device.flap_since_ms > params.flapping_window_s * 1000:
             device.flap_since_ms, device.spells = due_ms, 0
         device.spells += 1
         if device.flapping or device.spells >= params.flapping_spells:
-            self._timers.schedule(f"f:{name}", due_ms + int(params.flapping_window_s * 1000))
+            self._timers.near.schedule(f"f:{name}", due_ms + int(params.flapping_window_s * 1000))
             if not device.flapping:
                 device.flapping = True
                 words = text.flapping(self._clock, name, device.spells, device.flap_since_ms)
@@ -390,12 +400,11 @@ class DeviceOffline:
                     observed=float(device.spells), unit="1",
                 )  # fmt: skip
             return
-        self._say_silent(name, device, due_ms)
+        self._say_silent(device, due_ms)
 
-    def _say_silent(self, name: str, device: _Device, due_ms: int) -> None:
-        assert device.learner is not None  # only learned devices have timers
-        interval_s = device.learner.interval_s or 0.0
-        allowed_s = (device.learner.timeout_ms or 0) / 1000.0
+    def _say_silent(self, device: Device, due_ms: int) -> None:
+        name, interval_s = device.name, device.interval_s or 0.0
+        allowed_s = (device.timeout_ms or 0) / 1000.0
         silence_s = (due_ms - device.last_ms) / 1000.0
         device.alerted = True
         words = text.silent(self._clock, name, device.last_ms, silence_s, interval_s, allowed_s)
@@ -404,27 +413,27 @@ class DeviceOffline:
             score=silence_s, threshold=allowed_s, baseline=interval_s, observed=silence_s, unit="s",
         )  # fmt: skip
 
-    def _settled(self, due_ms: int, name: str) -> None:
+    def _settled(self, due_ms: int, device: Device) -> None:
         """A flapping device has not dropped out again for the whole window."""
-        device = self._devices.get(name)
-        if device is None or not device.flapping:
+        if not device.flapping:
             return
+        name = device.name
         device.flapping = False
         device.spells = 0
         words = text.steady(self._clock, name, due_ms, self.params.flapping_window_s)
         self._say(device.scope, due_ms, due_ms, None, "flapping", name, False, words, "info")
-        if device.status == _OFFLINE and device.named_by is None:
-            self._say_silent(name, device, due_ms)
+        if device.status == OFFLINE and device.named_by is None:
+            self._say_silent(device, due_ms)
 
     # -- saying it ---------------------------------------------------------------------------------------------------
     def _status(
-        self, name: str, device: _Device, status: Literal["online", "offline", "retired"], cause: Cause,
+        self, device: Device, status: Literal["online", "offline", "retired"], cause: Cause,
         event_ms: int, now_ms: int, position: int | None,
     ) -> None:  # fmt: skip
-        interval_s = device.learner.interval_s if device.learner is not None else None
         data = DeviceStatus(
-            device=name, status=status, cause=cause, expected_interval_s=interval_s, detected_time_ms=now_ms
-        )
+            device=device.name, status=status, cause=cause, expected_interval_s=device.interval_s,
+            detected_time_ms=now_ms,
+        )  # fmt: skip
         self._out.append(Emitted(now_ms, position is None, position or 0, device.scope, event_ms, data))
 
     def _say(
@@ -447,18 +456,3 @@ class DeviceOffline:
 
 def _kind(group_key: str) -> Literal["gateway", "site"]:
     return "gateway" if group_key[0] == "g" else "site"
-
-
-def _saved(device: _Device) -> tuple[Any, ...]:
-    values = [getattr(device, name) for name in _Device.__slots__ if name != "learner"]
-    return (*values, device.learner.saved() if device.learner is not None else None)
-
-
-def _device_of(values: tuple[Any, ...], params: IntervalParams) -> _Device:
-    device = _Device("")
-    names = [name for name in _Device.__slots__ if name != "learner"]
-    for name, value in zip(names, values, strict=False):
-        setattr(device, name, value)
-    learner = values[-1]
-    device.learner = IntervalLearner.of(learner, params) if learner is not None else None
-    return device

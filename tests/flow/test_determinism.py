@@ -123,6 +123,8 @@ def state_in(value: object) -> object:
     """Everything that an operator holds, down to plain values: what a snapshot must give back."""
     if isinstance(value, TimerHeap):
         return value.saved()  # the heap also has dead entries
+    if (saved_parts := getattr(value, "held", None)) is not None:
+        return state_in(saved_parts())  # without spare room and dead entries
     if isinstance(value, LocalClock):
         return value.name  # the rest is a cache
     if isinstance(value, dict):

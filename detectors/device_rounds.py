@@ -1,0 +1,128 @@
+"""The ordinary messages of a batch, many devices at a time.
+
+Ordinary is a message of a device that is online and whose timer has not run out before it: it changes only what is
+known of this device, and nothing is said. So all first messages of the batch are taken in at once, then all second
+ones, and so on. From the first message on that is not ordinary, a device's messages of the batch are left to the rules,
+one by one in log order; and so is a tail of many messages of few devices, which is cheaper that way.
+
+The rules may ask what was known of a device at a moment within the batch: :class:`Heard` remembers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.device_interval import IntervalLearner
+from detectors.device_table import DUE, INTERVAL, LAST, NO_TIME, RECENT, RECENT_FROM, TIMEOUT, DeviceTable
+from detectors.device_timers import DeviceTimers
+from detectors.p2_quantile import Mask
+from schemas.records import IntArray
+
+MIN_DEVICES = 24  # fewer at a time are cheaper one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Signs of life of known devices, in log order."""
+
+    rows: IntArray  # of the device table
+    now_ms: IntArray
+    event_ms: IntArray
+    periodic: Mask
+
+
+class Heard:
+    """What the devices' rows held before each round, to look back at."""
+
+    __slots__ = ("_now_ms", "_rounds", "_rows", "_words")
+
+    def __init__(self) -> None:
+        self._rounds: list[tuple[IntArray, IntArray, IntArray]] = []  # rows, recorded time, the words before
+        self._rows: IntArray | None = None  # all rounds together, by row and then by time
+
+    def remember(self, rows: IntArray, now_ms: IntArray, columns: IntArray, live: Mask) -> None:
+        """A round comes, for the live ones of these rows."""
+        words = columns[[LAST, TIMEOUT, INTERVAL]]
+        if live.all():
+            self._rounds.append((rows, now_ms, words))
+        else:
+            self._rounds.append((rows[live], now_ms[live], words[:, live]))
+
+    def at(self, row: int, at_ms: int) -> tuple[int, float | None] | None:
+        """(last sign of life, interval in seconds or None) of a row at a time, if it has changed since."""
+        if not self._rounds:
+            return None
+        if self._rows is None:
+            rows = np.concatenate([one[0] for one in self._rounds])
+            order = by_value(rows)
+            self._rows = rows[order]
+            self._now_ms = np.concatenate([one[1] for one in self._rounds])[order]
+            self._words = np.concatenate([one[2] for one in self._rounds], axis=1)[:, order]
+        start, end = np.searchsorted(self._rows, (row, row + 1)).tolist()
+        place = start + int(np.searchsorted(self._now_ms[start:end], at_ms, side="right"))
+        if place == end:
+            return None
+        last_ms, timeout_ms, _ = self._words[:, place].tolist()
+        interval_ms = self._words.view(np.float64).item(2, place)
+        return last_ms, None if timeout_ms == NO_TIME else interval_ms / 1000.0
+
+
+def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, messages: Messages) -> tuple[Mask, Heard]:
+    """Take in what is ordinary; which messages are left over, and what was before. All devices are online."""
+    count = len(messages.rows)
+    left = np.zeros(count, dtype=bool)
+    heard = Heard()
+    order = by_value(messages.rows)
+    rows = messages.rows[order]
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    counts = np.diff(starts, append=count)
+    most_first = by_value(count - counts)
+    starts, counts = starts[most_first], counts[most_first]
+    devices = rows[starts]
+    if len(devices) < MIN_DEVICES:
+        left[:] = True
+        return left, heard
+    columns = table.take(devices)
+    live = np.ones(len(devices), dtype=bool)
+    for number in range(int(counts[0])):
+        width = int(np.searchsorted(-counts, -number))  # devices with more messages than that
+        if width < MIN_DEVICES:
+            for start, all_of_it in zip(starts[:width].tolist(), counts[:width].tolist(), strict=True):
+                left[order[start + number : start + all_of_it]] = True
+            break
+        at = order[starts[:width] + number]
+        now_ms = messages.now_ms[at]
+        here = live[:width]
+        here &= columns[DUE, :width] >= now_ms
+        left[at[~here]] = True
+        heard.remember(devices[:width], now_ms, columns[:, :width], here)
+        _round(columns[:, :width], here, now_ms, messages.event_ms[at], messages.periodic[at], learner)
+    timers.moved(devices, columns)
+    table.put(devices, columns)
+    return left, heard
+
+
+def _round(
+    ints: IntArray, live: Mask, now_ms: IntArray, event_ms: IntArray, periodic: Mask, learner: IntervalLearner
+) -> None:
+    """One message of each live device."""
+    new = live.copy()  # neither come again, nor another quantity of the same moment
+    for word in range(RECENT_FROM, RECENT_FROM + RECENT):
+        new &= ints[word] != event_ms
+    for word in range(RECENT_FROM, RECENT_FROM + RECENT - 1):
+        np.copyto(ints[word], ints[word + 1], where=new)
+    np.copyto(ints[RECENT_FROM + RECENT - 1], event_ms, where=new)
+    np.copyto(ints[LAST], now_ms, where=new)
+    learner.learn_columns(ints, now_ms, event_ms, new & periodic)
+    np.copyto(ints[DUE], now_ms + ints[TIMEOUT], where=new & (ints[TIMEOUT] != NO_TIME))
+
+
+def by_value(values: IntArray) -> IntArray:
+    """A stable order of small whole numbers (below 2**32): by the lower half, then by the upper."""
+    order: IntArray = np.argsort(values.astype(np.uint16), kind="stable")
+    upper = values >> 16
+    if len(upper) and int(upper.max()):
+        order = order[np.argsort(upper[order].astype(np.uint16), kind="stable")]
+    return order

@@ -13,13 +13,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.answer_cache import AnswerCache
+from api.answering import Answering
 from api.dependencies import ApiContext, ApiDependencies
 from api.freshness import Freshness
+from api.known_keys import KnownKeys
 from api.openapi import answered, document
 from api.problems import ProblemError, Refusal, documented, problem_response
 from api.routes import alerts, boards, deadletters, devices, events, health, metrics
 from api.security import AnyKey
 from api.telemetry import Telemetry, TelemetryMiddleware
+from api.workers import Workers
 from projections.client import StoreUnavailableError
 from projections.queries.ports import QueryTimeoutError
 from streams.log import LogUnavailableError
@@ -44,7 +48,14 @@ def create_app(deps: ApiDependencies, monotonic_s: Callable[[], float] = time.mo
         title="GridPulse", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None, openapi_tags=_TAGS
     )
     telemetry = Telemetry()
-    app.state.context = ApiContext(deps, Freshness(deps.queries, deps.log_state, monotonic_s), telemetry)
+    cache = AnswerCache(deps.cache, Workers(deps.query_threads).submit, monotonic_s)
+    app.state.context = ApiContext(
+        deps,
+        Freshness(deps.queries, deps.log_state, monotonic_s),
+        telemetry,
+        KnownKeys(deps.keys, monotonic_s),
+        Answering(cache, telemetry),
+    )
     app.add_middleware(TelemetryMiddleware, telemetry=telemetry)
     for router in _ROUTERS:
         app.include_router(router)

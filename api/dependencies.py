@@ -9,7 +9,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.answer_cache import OFF, CacheLimits
+from api.answering import Answering
 from api.freshness import Freshness
+from api.known_keys import KnownKeys
 from api.telemetry import Telemetry
 from projections.queries.ports import QueryPort
 from streams.ports import IngestPort, KeyRing, LogStatePort
@@ -41,6 +44,8 @@ class ApiDependencies:
     now: Callable[[], datetime]
     site_timezone: str = "Asia/Shanghai"
     limits: ApiLimits = ApiLimits()
+    cache: CacheLimits = OFF  # of answers
+    query_threads: int = 8  # questions to the store at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,11 @@ class ApiContext:
     deps: ApiDependencies
     freshness: Freshness
     telemetry: Telemetry
+    keys: KnownKeys
+    answering: Answering
 
 
-def _context(request: Request) -> ApiContext:
+async def _context(request: Request) -> ApiContext:
     context: ApiContext = request.app.state.context
     return context
 

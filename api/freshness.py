@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from projections.queries.ports import PartitionProgress, QueryPort
@@ -31,6 +31,16 @@ class FreshnessNow:
     lag_s: float | None
 
 
+@dataclass(slots=True)
+class _Moment:
+    """What was written, and what rollups lacked, by type of event: asked for later, so they lack at most that."""
+
+    at_s: float
+    written: FreshnessNow
+    lacking: dict[str, datetime | None] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Freshness:
     """Asks the writer's progress and the log's end, at most twice a second. Thread-safe."""
 
@@ -39,26 +49,32 @@ class Freshness:
         self._log_state = log_state
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
-        self._cached: tuple[float, FreshnessNow] | None = None
+        self._cached: _Moment | None = None
 
     def now(self) -> FreshnessNow:
         """Ask *before* the query that it describes: then the answer is at least that fresh.
 
         :raises projections.client.StoreUnavailableError: the store can't be reached.
         """
-        with self._lock:
-            at_s = self._monotonic_s()
-            if self._cached is None or at_s - self._cached[0] >= CACHED_S:
-                self._cached = at_s, self._ask()
-            return self._cached[1]
+        return self._moment().written
 
     def of_metric(self, metric: Metric) -> FreshnessNow:
         """The same for a metric: its rollups may lack rows that are written already."""
-        written = self.now()
-        lacking = self._queries.first_not_rolled_up(metric)
+        moment = self._moment()
+        with moment.lock:
+            if metric.type_name not in moment.lacking:  # all metrics of a type are rolled up together
+                moment.lacking[metric.type_name] = self._queries.first_not_rolled_up(metric)
+        written, lacking = moment.written, moment.lacking[metric.type_name]
         if lacking is None or written.as_of is None or written.as_of < lacking:
             return written
         return replace(written, as_of=lacking - timedelta(milliseconds=1))
+
+    def _moment(self) -> _Moment:
+        with self._lock:
+            at_s = self._monotonic_s()
+            if self._cached is None or at_s - self._cached.at_s >= CACHED_S:
+                self._cached = _Moment(at_s, self._ask())
+            return self._cached
 
     def _ask(self) -> FreshnessNow:
         progress = {TopicPartition(row.topic, row.partition): row for row in self._queries.progress()}

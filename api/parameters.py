@@ -89,7 +89,7 @@ def span(now: datetime, from_text: str | None, to_text: str | None, default_s: f
     return from_time, to_time
 
 
-def _zone(context: Context, name: ZoneParam = None) -> ZoneInfo:
+async def _zone(context: Context, name: ZoneParam = None) -> ZoneInfo:
     if name is None:
         return ZoneInfo(context.deps.site_timezone)
     try:

@@ -6,7 +6,7 @@ elsewhere is answered as if it did not exist, except a scope asked for by name, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Query, Security
@@ -22,7 +22,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="bearerKey", description="gp_
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="headerKey")
 
 
-def _principal(
+async def _principal(
     context: Context,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
@@ -34,14 +34,14 @@ def _principal(
             "请在 Authorization: Bearer 或 X-API-Key 中给出密钥",
             "send the key in Authorization: Bearer or X-API-Key",
         )
-    principal = context.deps.keys.verify(presented) if len(presented) <= MAX_KEY_CHARS else None
+    principal = await context.keys.verify(presented) if len(presented) <= MAX_KEY_CHARS else None
     if principal is None:
         raise Refusal("unauthorized", "密钥未知、错误或已吊销", "the key is unknown, wrong or revoked")
     return principal
 
 
-def _with_role(*roles: Role) -> Callable[[Principal], Principal]:
-    def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+def _with_role(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
+    async def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
         if principal.role not in roles:
             allowed = ", ".join(roles)
             raise Refusal("role-not-allowed", f"需要角色:{allowed}", f"needs one of the roles: {allowed}")
@@ -79,11 +79,11 @@ ScopeParam = Annotated[
 ]  # fmt: skip
 
 
-def _reader_scope(principal: Reader, wanted: ScopeParam = None) -> str:
+async def _reader_scope(principal: Reader, wanted: ScopeParam = None) -> str:
     return allowed_scope(principal, wanted)
 
 
-def _admin_scope(principal: Admin, wanted: ScopeParam = None) -> str:
+async def _admin_scope(principal: Admin, wanted: ScopeParam = None) -> str:
     return allowed_scope(principal, wanted)
 
 

@@ -32,6 +32,13 @@ class Telemetry:
             "gridpulse_ingest_events_total", "events by HTTP: accepted, duplicate, or rejected with reason",
             ("status", "reason"), registry=self.registry,
         )  # fmt: skip
+        self._found = Counter(
+            "gridpulse_answers_total",
+            "query answers: hit, stale (given while a new one is made), miss, coalesced with a miss, or off",
+            ("kind", "how"), registry=self.registry,
+        )  # fmt: skip
+        self._kept = Gauge("gridpulse_answers_kept", "answers in the cache", registry=self.registry)
+        self._kept_bytes = Gauge("gridpulse_answers_kept_bytes", "their size", registry=self.registry)
         self._lag_events = Gauge("gridpulse_lag_events", "records not yet queryable", registry=self.registry)
         self._lag_s = Gauge("gridpulse_lag_seconds", "log time not yet queryable", registry=self.registry)
 
@@ -42,6 +49,15 @@ class Telemetry:
     def ingested(self, answers: Iterable[Answer]) -> None:
         for (status, reason), count in Tally((answer.status, answer.reason or "") for answer in answers).items():
             self._events.labels(status, reason).inc(count)
+
+    def found(self, kind: str, how: str) -> None:
+        """Where an answer came from."""
+        self._found.labels(kind, how).inc()
+
+    def watch_cache(self, entries: Callable[[], int], size: Callable[[], int]) -> None:
+        """Ask these when scraped."""
+        self._kept.set_function(entries)
+        self._kept_bytes.set_function(size)
 
     def exposition(self, freshness: FreshnessNow | None) -> bytes:
         """The text that Prometheus scrapes; unknown lags are NaN."""

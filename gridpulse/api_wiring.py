@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
+from api.answer_cache import CacheLimits
 from api.app import create_app
 from api.dependencies import ApiDependencies
 from gridpulse import adapters
@@ -30,5 +31,7 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
             log_state=log,
             now=now,
             site_timezone=settings.site_timezone,
+            cache=CacheLimits(settings.answers_fresh_s, settings.answers_stale_s, max_bytes=settings.answers_max_bytes),
+            query_threads=settings.query_threads,
         )
     )

@@ -44,6 +44,14 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="address the API listens on")
     api_port: int = Field(8080, ge=1, le=65535, description="port of the API")
     store_port: int = Field(8123, ge=1, le=65535, description="port of the embedded store")
+    answers_fresh_s: float = Field(
+        1.0, ge=0.0, le=60.0, description="the API gives an answer again for so long; 0: asks the store every time"
+    )
+    answers_stale_s: float = Field(
+        2.0, ge=0.0, le=60.0, description="and for so long after that while it works out a new one"
+    )
+    answers_max_bytes: int = Field(64 << 20, ge=0, le=1 << 34, description="size of all answers that the API keeps")
+    query_threads: int = Field(8, ge=1, le=64, description="questions that the API asks the store at a time")
     site_timezone: str = Field("Asia/Shanghai", description="time zone of the site: day and night, days of rollups")
     scopes: str = Field("", description="allowed scope subtrees, comma-separated; empty: all")
     bridge_topics: str = Field("", description="vendors' Kafka topics to take events from, comma-separated")

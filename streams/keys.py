@@ -3,7 +3,7 @@
 A key reads ``gp_<key_id>_<secret>``; the secret has 256 random bits in base62. The log holds only the secret's
 SHA-256 (a fast hash is enough for a random secret), so the text is shown once, at issue, and is nowhere afterwards.
 
-Guarantees: a revocation counts everywhere within ``REFRESH_INTERVAL_S`` and is final; hashes are compared in constant
+Guarantees: a revocation counts in every ring within ``REFRESH_INTERVAL_S`` and is final; hashes are compared in constant
 time; while the log is away known keys stay good for ``MAX_STALE_S``, then nobody is let in.
 """
 
@@ -32,7 +32,7 @@ from streams.ports import Principal, Role
 CONTROL_TOPIC = topic_of("control")
 EVENT_SOURCE = "/gridpulse/keys"
 SYSTEM_SCOPE = NO_SCOPE  # the envelope's scope of keys that are good for everything
-REFRESH_INTERVAL_S = 1.0
+REFRESH_INTERVAL_S = 0.5
 MAX_STALE_S = 300.0
 READ_RECORDS = 5_000
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

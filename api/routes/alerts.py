@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from api.cursors import decode_time_and_id, encode_time_and_id, fingerprint
 from api.dependencies import Context
@@ -40,7 +40,7 @@ AlertParam = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_l
         "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def list_alerts(
+async def list_alerts(
     context: Context,
     scope: ReaderScope,
     zone: Zone,
@@ -53,26 +53,31 @@ def list_alerts(
     to_text: ToParam = None,
     limit: LimitParam = 100,
     cursor: CursorParam = None,
-) -> AlertsOut:
+) -> Response:
     now = context.deps.now()
     from_time = parse_time(from_text, now, "query.from") if from_text else None
     to_time = parse_time(to_text, now, "query.to") if to_text else None
     if from_time and to_time and from_time >= to_time:
         raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
-    filters = fingerprint("alerts", scope, state, detector, rule, severity, subject, from_text, to_text)
+    # The span as it was written: "the last 24 hours" is the same question a moment later.
+    asked = (state, detector, rule, severity, subject, from_text, to_text)
+    filters = fingerprint("alerts", scope, *asked)
     before = decode_time_and_id(filters, cursor)
-    freshness = context.freshness.now()
-    rows = context.deps.queries.alerts(
-        AlertQuery(scope, state, detector, rule, severity, subject, from_time, to_time, before, limit + 1)
-    )
-    page = rows[:limit]
-    more = len(rows) > limit
-    return AlertsOut(
-        **fresh(freshness, zone),
-        timezone=zone.key,
-        alerts=[AlertOut(**fields_in_zone(row, zone)) for row in page],
-        next_cursor=encode_time_and_id(filters, page[-1].opened_time, page[-1].alert) if more else None,
-    )
+    query = AlertQuery(scope, state, detector, rule, severity, subject, from_time, to_time, before, limit + 1)
+
+    def build() -> AlertsOut:
+        freshness = context.freshness.now()
+        rows = context.deps.queries.alerts(query)
+        page = rows[:limit]
+        more = len(rows) > limit
+        return AlertsOut(
+            **fresh(freshness, zone),
+            timezone=zone.key,
+            alerts=[AlertOut(**fields_in_zone(row, zone)) for row in page],
+            next_cursor=encode_time_and_id(filters, page[-1].opened_time, page[-1].alert) if more else None,
+        )
+
+    return await context.answering.answer("alerts", scope, (*asked, before, limit, zone.key), build)
 
 
 @router.get(
@@ -85,15 +90,18 @@ def list_alerts(
         "query-timeout",
     ),
 )  # fmt: skip
-def get_alert(context: Context, scope: ReaderScope, zone: Zone, alert: AlertParam) -> AlertAnswer:
-    freshness = context.freshness.now()
-    row = context.deps.queries.alert(scope, alert)
-    if row is None:
-        raise Refusal("not-found", f"此范围内没有告警 {alert}", f"no alert {alert} in this scope")
-    steps = context.deps.queries.alert_steps(scope, alert)
-    return AlertAnswer(
-        **fresh(freshness, zone),
-        timezone=zone.key,
-        alert=AlertOut(**fields_in_zone(row, zone)),
-        steps=[AlertStepOut(**fields_in_zone(step, zone)) for step in steps],
-    )
+async def get_alert(context: Context, scope: ReaderScope, zone: Zone, alert: AlertParam) -> Response:
+    def build() -> AlertAnswer:
+        freshness = context.freshness.now()
+        row = context.deps.queries.alert(scope, alert)
+        if row is None:
+            raise Refusal("not-found", f"此范围内没有告警 {alert}", f"no alert {alert} in this scope")
+        steps = context.deps.queries.alert_steps(scope, alert)
+        return AlertAnswer(
+            **fresh(freshness, zone),
+            timezone=zone.key,
+            alert=AlertOut(**fields_in_zone(row, zone)),
+            steps=[AlertStepOut(**fields_in_zone(step, zone)) for step in steps],
+        )
+
+    return await context.answering.answer("alert", scope, (alert, zone.key), build)

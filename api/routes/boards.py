@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.dependencies import Context
 from api.models.boards import (
@@ -41,42 +41,46 @@ router = APIRouter(tags=["boards"])
         "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def get_perception(
+async def get_perception(
     context: Context,
     scope: ReaderScope,
     zone: Zone,
     from_text: FromParam = None,
     to_text: ToParam = None,
     grain: Annotated[Literal["hour", "day"], Query(description="窗口粒度 length of the windows")] = "hour",
-) -> PerceptionOut:
+) -> Response:
     limits = context.deps.limits
     now = context.deps.now()
     asked = windows(now, from_text, to_text, grain, zone, limits.board_windows)
-    freshness = context.freshness.now()
-    board = context.deps.queries.perception(BoardQuery(scope, asked, now, limits.board_gates))
-    return PerceptionOut(
-        **fresh(freshness, zone),
-        scope=scope,
-        grain=grain,
-        timezone=zone.key,
-        from_time=asked.start.astimezone(zone),
-        to_time=asked.end.astimezone(zone),
-        devices=DevicesSummaryOut(
-            total=sum(row.total for row in board.devices),
-            online=sum(row.online for row in board.devices),
-            offline=sum(row.offline for row in board.devices),
-            unknown=sum(row.unknown for row in board.devices),
-            availability_ratio=board.availability_ratio,
-            by_kind=[DeviceKindOut(**fields_in_zone(row, zone)) for row in board.devices],
-            over_time=[ConnectionOut(**fields_in_zone(row, zone)) for row in board.connection],
-        ),
-        open_alarms=[OpenAlarmOut(**fields_in_zone(row, zone)) for row in board.open_alarms],
-        passages=[GateFlowOut(**fields_in_zone(row, zone)) for row in board.passages],
-        gates_cut=board.gates_cut,
-        alert_trend=[
-            AlertTrendOut(**fields_in_zone(row, zone), change_ratio=_change_ratio(row)) for row in board.alert_trend
-        ],
-    )
+
+    def build() -> PerceptionOut:
+        freshness = context.freshness.now()
+        board = context.deps.queries.perception(BoardQuery(scope, asked, now, limits.board_gates))
+        return PerceptionOut(
+            **fresh(freshness, zone),
+            scope=scope,
+            grain=grain,
+            timezone=zone.key,
+            from_time=asked.start.astimezone(zone),
+            to_time=asked.end.astimezone(zone),
+            devices=DevicesSummaryOut(
+                total=sum(row.total for row in board.devices),
+                online=sum(row.online for row in board.devices),
+                offline=sum(row.offline for row in board.devices),
+                unknown=sum(row.unknown for row in board.devices),
+                availability_ratio=board.availability_ratio,
+                by_kind=[DeviceKindOut(**fields_in_zone(row, zone)) for row in board.devices],
+                over_time=[ConnectionOut(**fields_in_zone(row, zone)) for row in board.connection],
+            ),
+            open_alarms=[OpenAlarmOut(**fields_in_zone(row, zone)) for row in board.open_alarms],
+            passages=[GateFlowOut(**fields_in_zone(row, zone)) for row in board.passages],
+            gates_cut=board.gates_cut,
+            alert_trend=[
+                AlertTrendOut(**fields_in_zone(row, zone), change_ratio=_change_ratio(row)) for row in board.alert_trend
+            ],
+        )
+
+    return await context.answering.answer("perception", scope, (asked, zone.key), build)
 
 
 def _change_ratio(row: AlertTrend) -> float | None:

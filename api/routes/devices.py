@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from api.cursors import decode_time_and_id, decode_two_names, encode, encode_time_and_id, fingerprint
 from api.dependencies import ApiContext, Context
@@ -40,7 +40,7 @@ GapParam = Annotated[
         "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def list_devices(
+async def list_devices(
     context: Context,
     scope: ReaderScope,
     zone: Zone,
@@ -49,19 +49,23 @@ def list_devices(
     site: SiteParam = None,
     limit: LimitParam = 100,
     cursor: CursorParam = None,
-) -> DevicesOut:
+) -> Response:
     filters = fingerprint("devices", scope, kind, status, site)
     query = DeviceQuery(scope, kind, status, site, decode_two_names(filters, cursor), limit + 1)
-    freshness = context.freshness.now()
-    rows = context.deps.queries.devices(query)
-    page = rows[:limit]
-    more = len(rows) > limit
-    return DevicesOut(
-        **fresh(freshness, zone),
-        timezone=zone.key,
-        devices=[DeviceOut(**fields_in_zone(row, zone)) for row in page],
-        next_cursor=encode(filters, (page[-1].scope, page[-1].device)) if more else None,
-    )
+
+    def build() -> DevicesOut:
+        freshness = context.freshness.now()
+        rows = context.deps.queries.devices(query)
+        page = rows[:limit]
+        more = len(rows) > limit
+        return DevicesOut(
+            **fresh(freshness, zone),
+            timezone=zone.key,
+            devices=[DeviceOut(**fields_in_zone(row, zone)) for row in page],
+            next_cursor=encode(filters, (page[-1].scope, page[-1].device)) if more else None,
+        )
+
+    return await context.answering.answer("devices", scope, (query, zone.key), build)
 
 
 @router.get(
@@ -74,10 +78,13 @@ def list_devices(
         "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def get_device(context: Context, scope: ReaderScope, zone: Zone, device: DeviceParam) -> DeviceAnswer:
-    freshness = context.freshness.now()
-    row = _the_device(context, scope, device)
-    return DeviceAnswer(**fresh(freshness, zone), timezone=zone.key, device=DeviceOut(**fields_in_zone(row, zone)))
+async def get_device(context: Context, scope: ReaderScope, zone: Zone, device: DeviceParam) -> Response:
+    def build() -> DeviceAnswer:
+        freshness = context.freshness.now()
+        row = _the_device(context, scope, device)
+        return DeviceAnswer(**fresh(freshness, zone), timezone=zone.key, device=DeviceOut(**fields_in_zone(row, zone)))
+
+    return await context.answering.answer("device", scope, (device, zone.key), build)
 
 
 @router.get(
@@ -94,7 +101,7 @@ def get_device(context: Context, scope: ReaderScope, zone: Zone, device: DeviceP
         "invalid-cursor", "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def get_timeline(
+async def get_timeline(
     context: Context,
     scope: ReaderScope,
     zone: Zone,
@@ -104,28 +111,34 @@ def get_timeline(
     gap_s: GapParam = DEFAULT_GAP_S,
     limit: LimitParam = 100,
     cursor: CursorParam = None,
-) -> TimelineOut:
+) -> Response:
     from_time, to_time = span(context.deps.now(), from_text, to_text, 7 * 86_400.0)
     days = context.deps.limits.timeline_days
     if to_time - from_time > timedelta(days=days):
         raise wrong_parameter("query.from", f"时间范围最长 {days} 天", f"a span has at most {days} days")
-    filters = fingerprint("timeline", scope, device, from_text, to_text, gap_s)
+    # The span as it was written: "the last 7 days" is the same question a moment later.
+    asked = (device, from_text, to_text, gap_s)
+    filters = fingerprint("timeline", scope, *asked)
     before = decode_time_and_id(filters, cursor)
-    freshness = context.freshness.now()
-    community = _the_device(context, scope, device).community
-    query = TimelineQuery(scope, community, device, from_time, to_time, gap_s, before, limit + 1)
-    rows = context.deps.queries.timeline(query)
-    page = rows[:limit]
-    more = len(rows) > limit
-    return TimelineOut(
-        **fresh(freshness, zone),
-        timezone=zone.key,
-        device=device,
-        from_time=from_time.astimezone(zone),
-        to_time=to_time.astimezone(zone),
-        entries=[TimelineEntryOut(**fields_in_zone(row, zone)) for row in page],
-        next_cursor=encode_time_and_id(filters, page[-1].event_time, page[-1].entry_id) if more else None,
-    )
+
+    def build() -> TimelineOut:
+        freshness = context.freshness.now()
+        community = _the_device(context, scope, device).community
+        query = TimelineQuery(scope, community, device, from_time, to_time, gap_s, before, limit + 1)
+        rows = context.deps.queries.timeline(query)
+        page = rows[:limit]
+        more = len(rows) > limit
+        return TimelineOut(
+            **fresh(freshness, zone),
+            timezone=zone.key,
+            device=device,
+            from_time=from_time.astimezone(zone),
+            to_time=to_time.astimezone(zone),
+            entries=[TimelineEntryOut(**fields_in_zone(row, zone)) for row in page],
+            next_cursor=encode_time_and_id(filters, page[-1].event_time, page[-1].entry_id) if more else None,
+        )
+
+    return await context.answering.answer("timeline", scope, (*asked, before, limit, zone.key), build)
 
 
 def _the_device(context: ApiContext, scope: str, device: str) -> DeviceRow:

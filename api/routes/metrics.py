@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from api.dependencies import Context
 from api.models.common import fresh
@@ -75,7 +75,7 @@ def _described(metric: Metric) -> MetricOut:
         "too-many-points", "store-unavailable", "query-timeout",
     ),
 )  # fmt: skip
-def get_metric(
+async def get_metric(
     context: Context,
     scope: ReaderScope,
     zone: Zone,
@@ -85,41 +85,48 @@ def get_metric(
     grain: GrainParam = "hour",
     by: ByParam = None,
     only: OnlyParam = [],  # noqa: B006 - FastAPI copies defaults
-) -> MetricSeriesOut:
+) -> Response:
     declared = _declared(metric)
     _check_split(declared, by, only)
     asked = windows(context.deps.now(), from_text, to_text, grain, zone, context.deps.limits.points)
-    freshness = context.freshness.of_metric(declared)
-    query = MetricQuery(declared, scope, asked, by, tuple(only), context.deps.site_timezone, context.deps.limits.points)
-    try:
-        series = context.deps.queries.metric(query)
-    except TooManyPointsError as fault:
-        raise too_many_points(asked, fault.limit, fault.series) from None
-    return MetricSeriesOut(
-        **fresh(freshness, zone),
-        metric=declared.name,
-        title_zh=declared.title_zh,
-        title_en=declared.title_en,
-        unit=declared.unit,
-        aggregate=declared.aggregate,
-        gap=declared.gap,
-        scope=scope,
-        grain=grain,
-        timezone=zone.key,
-        by=by,
-        from_time=asked.start.astimezone(zone),
-        to_time=asked.end.astimezone(zone),
-        series=[
-            SeriesOut(
-                key=one.key,
-                points=[
-                    PointOut(window_start=point.window_start.astimezone(zone), value=point.value)
-                    for point in one.points
-                ],
-            )
-            for one in series
-        ],
-    )
+
+    def build() -> MetricSeriesOut:
+        freshness = context.freshness.of_metric(declared)
+        query = MetricQuery(
+            declared, scope, asked, by, tuple(only), context.deps.site_timezone, context.deps.limits.points
+        )
+        try:
+            series = context.deps.queries.metric(query)
+        except TooManyPointsError as fault:
+            raise too_many_points(asked, fault.limit, fault.series) from None
+        return MetricSeriesOut(
+            **fresh(freshness, zone),
+            metric=declared.name,
+            title_zh=declared.title_zh,
+            title_en=declared.title_en,
+            unit=declared.unit,
+            aggregate=declared.aggregate,
+            gap=declared.gap,
+            scope=scope,
+            grain=grain,
+            timezone=zone.key,
+            by=by,
+            from_time=asked.start.astimezone(zone),
+            to_time=asked.end.astimezone(zone),
+            series=[
+                SeriesOut(
+                    key=one.key,
+                    points=[
+                        PointOut(window_start=point.window_start.astimezone(zone), value=point.value)
+                        for point in one.points
+                    ],
+                )
+                for one in series
+            ],
+        )
+
+    parameters = (declared.name, asked, by, frozenset(only), zone.key)
+    return await context.answering.answer("metric", scope, parameters, build)
 
 
 def _declared(name: str) -> Metric:

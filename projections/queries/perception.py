@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from projections.queries.ports import (
@@ -15,7 +14,9 @@ from projections.queries.ports import (
     PerceptionBoard,
 )
 from projections.queries.running import (
+    COMMUNITY_RULE,
     SCOPE_RULE,
+    WHOLE_COMMUNITIES,
     Runner,
     epoch_ms,
     numbered_starts,
@@ -24,22 +25,49 @@ from projections.queries.running import (
     window_parameters,
 )
 
-DEVICES_SQL = f"""SELECT toString(kind) AS kind_name, count() AS total, countIf(status = 'online') AS online,
-    countIf(status = 'offline') AS offline, countIf(status = 'unknown') AS unknown
-FROM devices
-WHERE {SCOPE_RULE} AND status != 'retired'
+# Devices are matched by a hash of their names: half the cost of the names themselves, and 128 bits don't meet.
+DEVICES_SQL = f"""SELECT toString(kind) AS kind_name, count() AS total, countIf(state = 'online') AS online,
+    countIf(state = 'offline') AS offline, countIf(state = '') AS unknown
+FROM (
+    SELECT sipHash128(community_path, device) AS of_device, kind FROM device_registry_state FINAL
+    WHERE {COMMUNITY_RULE} AND {SCOPE_RULE} AND change != 'retired'
+) AS registered
+LEFT JOIN (
+    SELECT sipHash128(community_path, device) AS of_device, status AS state FROM device_status_state FINAL
+    WHERE {COMMUNITY_RULE}
+) AS known USING (of_device)
+WHERE state != 'retired'
 GROUP BY kind_name
 ORDER BY kind_name"""
-CONNECTION_SQL = f"""SELECT number, countIf(is_online AND till_ms >= end_ms) AS online,
+# Most devices have not changed since the span began: they are counted once, as number 0, and hold in every window. Only
+# the others' changes are put in order.
+CONNECTION_SQL = f"""SELECT toUInt32(0) AS number, countIf(status = 'online') AS online,
+    countIf(status != 'online') AS offline, toInt64(0) AS online_ms, toInt64(0) AS known_ms
+FROM device_status_state FINAL
+WHERE {COMMUNITY_RULE} AND {SCOPE_RULE} AND status != 'retired'
+  AND event_time < fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC')
+UNION ALL
+SELECT number, countIf(is_online AND till_ms >= end_ms) AS online,
     countIf(NOT is_online AND till_ms >= end_ms) AS offline,
     sumIf(overlap_ms, is_online) AS online_ms, sum(overlap_ms) AS known_ms
 FROM (
     SELECT number, is_online, till_ms, {{ends_ms:Array(Int64)}}[number] AS end_ms,
         least(till_ms, end_ms) - greatest(since_ms, {{starts_ms:Array(Int64)}}[number]) AS overlap_ms
     FROM (
-        SELECT status = 'online' AS is_online, toUnixTimestamp64Milli(since) AS since_ms,
-            ifNull(toUnixTimestamp64Milli(until), {{forever_ms:Int64}}) AS till_ms
-        FROM device_status_periods
+        SELECT status = 'online' AS is_online, since_ms, ifNull(until_ms, {{forever_ms:Int64}}) AS till_ms
+        FROM (
+            SELECT scope, status, toUnixTimestamp64Milli(event_time) AS since_ms,
+                leadInFrame(toNullable(since_ms)) OVER (PARTITION BY of_device ORDER BY event_time, log_offset
+                    ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS until_ms
+            FROM (
+                SELECT scope, status, event_time, log_offset,
+                    sipHash128(substringIndex(scope, '/', 4), device) AS of_device
+                FROM device_status_log FINAL
+                WHERE {WHOLE_COMMUNITIES} AND of_device IN (
+                    SELECT sipHash128(community_path, device) FROM device_status_state FINAL
+                    WHERE {COMMUNITY_RULE} AND event_time >= fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC'))
+            )
+        )
         WHERE {SCOPE_RULE} AND status != 'retired' AND since_ms < {{last_ms:Int64}} AND till_ms > {{first_ms:Int64}}
     )
     ARRAY JOIN arrayFilter(
@@ -47,27 +75,33 @@ FROM (
         arrayEnumerate({{starts_ms:Array(Int64)}}), {{starts_ms:Array(Int64)}}, {{ends_ms:Array(Int64)}}) AS number
 )
 GROUP BY number"""
-OPEN_ALARMS_SQL = f"""SELECT detector, rule, severity, count() AS open, uniqExact(subject) AS subjects
+ALERTS_SQL = f"""SELECT detector, rule, severity, countIf(state = 'open') AS open,
+    uniqExactIf(subject, state = 'open') AS subjects,
+    countIf(opened_time_ms >= {{start_ms:Int64}} AND opened_time_ms < {{to_ms:Int64}}) AS opened,
+    countIf(opened_time_ms >= {{before_ms:Int64}} AND opened_time_ms < {{start_ms:Int64}}) AS opened_before
 FROM alerts
-WHERE {SCOPE_RULE} AND state = 'open'
+WHERE {SCOPE_RULE}
+  AND (state = 'open' OR (opened_time_ms >= {{before_ms:Int64}} AND opened_time_ms < {{to_ms:Int64}}))
 GROUP BY detector, rule, severity
 ORDER BY detector, rule, severity"""
-_PASSAGES = f"""FROM passages FINAL
-WHERE {SCOPE_RULE} AND event_time >= fromUnixTimestamp64Milli({{start_s:Int64}} * 1000, 'UTC')
-  AND event_time < fromUnixTimestamp64Milli({{end_s:Int64}} * 1000, 'UTC')"""
-_GATE = "substringIndex(toString(scope), '/', 4) AS community_path, toString(gate) AS gate_name"
-GATES_SQL = f"""SELECT {_GATE}, count() AS passages
-{_PASSAGES}
-GROUP BY community_path, gate_name
-ORDER BY passages DESC, community_path, gate_name
+_FLOWS_SQL = f"""SELECT community_path, toString(gate) AS gate_name, sum(passages) AS of_gate,
+    arraySort(groupArray((number, persons_in, persons_out, vehicles_in, vehicles_out))) AS flows
+FROM (
+    SELECT substringIndex(scope, '/', 4) AS community_path, gate, %s AS number, count() AS passages,
+        countIf(kind = 'person' AND direction = 'in') AS persons_in,
+        countIf(kind = 'person' AND direction = 'out') AS persons_out,
+        countIf(kind = 'vehicle' AND direction = 'in') AS vehicles_in,
+        countIf(kind = 'vehicle' AND direction = 'out') AS vehicles_out
+    FROM passages FINAL
+    WHERE {SCOPE_RULE} AND event_time >= fromUnixTimestamp64Milli({{start_s:Int64}} * 1000, 'UTC')
+      AND event_time < fromUnixTimestamp64Milli({{end_s:Int64}} * 1000, 'UTC')
+    GROUP BY community_path, gate, number
+)
+GROUP BY community_path, gate
+ORDER BY of_gate DESC, community_path, gate_name
 LIMIT {{gates:UInt32}}"""
-ALERT_TREND_SQL = f"""SELECT detector, rule, countIf(opened_time_ms >= {{start_ms:Int64}}) AS opened,
-    countIf(opened_time_ms < {{start_ms:Int64}}) AS opened_before
-FROM alerts
-WHERE {SCOPE_RULE} AND opened_time_ms >= {{before_ms:Int64}} AND opened_time_ms < {{to_ms:Int64}}
-GROUP BY detector, rule
-ORDER BY detector, rule"""
 _FOREVER_MS = 1 << 43
+_NO_CHANGE = {"online": 0, "offline": 0, "online_ms": 0, "known_ms": 0}
 
 
 def board(runner: Runner, query: BoardQuery) -> PerceptionBoard:
@@ -75,6 +109,7 @@ def board(runner: Runner, query: BoardQuery) -> PerceptionBoard:
     scope = scope_parameters(query.scope)
     connection, availability_ratio = _connection(runner, query, scope)
     passages, gates_cut = _passages(runner, query, scope)
+    open_alarms, alert_trend = _alerts(runner, query, scope)
     return PerceptionBoard(
         devices=tuple(
             DeviceKindCount(row["kind_name"], row["total"], row["online"], row["offline"], row["unknown"])
@@ -82,13 +117,10 @@ def board(runner: Runner, query: BoardQuery) -> PerceptionBoard:
         ),
         connection=connection,
         availability_ratio=availability_ratio,
-        open_alarms=tuple(
-            OpenAlarm(row["detector"], row["rule"], row["severity"], row["open"], row["subjects"])
-            for row in runner.rows(OPEN_ALARMS_SQL, scope)
-        ),
+        open_alarms=open_alarms,
         passages=passages,
         gates_cut=gates_cut,
-        alert_trend=_alert_trend(runner, query, scope),
+        alert_trend=alert_trend,
     )
 
 
@@ -110,16 +142,17 @@ def _connection(
         "forever_ms": _FOREVER_MS,
     }
     rows = {row["number"]: row for row in runner.rows(CONNECTION_SQL, parameters | scope)}
-    points = []
-    for number, start in enumerate(starts, 1):  # ClickHouse counts array elements from 1
-        row = rows.get(number)
-        if row is None:
-            points.append(ConnectionPoint(start, 0, 0, None))
-        else:
-            ratio = _ratio(row["online_ms"], row["known_ms"])
-            points.append(ConnectionPoint(start, row["online"], row["offline"], ratio))
-    online_ms = sum(row["online_ms"] for row in rows.values())
-    return tuple(points), _ratio(online_ms, sum(row["known_ms"] for row in rows.values()))
+    unchanged = rows.pop(0)
+    points, online_ms, known_ms = [], 0, 0
+    for number, (start, start_ms, end_ms) in enumerate(zip(starts, starts_ms, ends_ms, strict=True), 1):
+        row = rows.get(number, _NO_CHANGE)  # ClickHouse counts array elements from 1
+        online, offline = row["online"] + unchanged["online"], row["offline"] + unchanged["offline"]
+        window_ms = end_ms - start_ms
+        of_window_ms = row["online_ms"] + unchanged["online"] * window_ms
+        known_of_window_ms = row["known_ms"] + (unchanged["online"] + unchanged["offline"]) * window_ms
+        points.append(ConnectionPoint(start, online, offline, _ratio(of_window_ms, known_of_window_ms)))
+        online_ms, known_ms = online_ms + of_window_ms, known_ms + known_of_window_ms
+    return tuple(points), _ratio(online_ms, known_ms)
 
 
 def _ratio(part: int, whole: int) -> float | None:
@@ -127,48 +160,34 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _passages(runner: Runner, query: BoardQuery, scope: dict[str, Any]) -> tuple[tuple[GateFlow, ...], bool]:
-    parameters = scope | window_parameters(query.windows)
-    gates = runner.rows(GATES_SQL, parameters | {"gates": query.max_gates + 1})
-    kept = gates[: query.max_gates]
+    """Flows of the busiest gates, by gate and time; and whether there are more gates."""
     starts = numbered_starts(query.windows)
     rows = runner.rows(
-        f"SELECT {_GATE}, {window_number_sql(query.windows, 'event_time')} AS number,\n"
-        "    countIf(kind = 'person' AND direction = 'in') AS persons_in,\n"
-        "    countIf(kind = 'person' AND direction = 'out') AS persons_out,\n"
-        "    countIf(kind = 'vehicle' AND direction = 'in') AS vehicles_in,\n"
-        "    countIf(kind = 'vehicle' AND direction = 'out') AS vehicles_out\n"
-        f"{_PASSAGES} AND has({{gate_names:Array(String)}}, gate)\n"
-        "GROUP BY community_path, gate_name, number\n"
-        "ORDER BY community_path, gate_name, number",
-        parameters | {"gate_names": sorted({row["gate_name"] for row in kept})},
+        _FLOWS_SQL % window_number_sql(query.windows, "event_time"),
+        scope | window_parameters(query.windows) | {"gates": query.max_gates + 1},
     )
-    chosen = {(row["community_path"], row["gate_name"]) for row in kept}
-    return _flows(rows, starts, chosen), len(gates) > query.max_gates
-
-
-def _flows(
-    rows: Sequence[dict[str, Any]], starts: dict[int, Any], chosen: set[tuple[str, str]]
-) -> tuple[GateFlow, ...]:
-    return tuple(
-        GateFlow(
-            row["community_path"],
-            row["gate_name"],
-            starts[row["number"]],
-            row["persons_in"],
-            row["persons_out"],
-            row["vehicles_in"],
-            row["vehicles_out"],
-        )
-        for row in rows
-        if (row["community_path"], row["gate_name"]) in chosen
+    kept = sorted(rows[: query.max_gates], key=lambda row: (row["community_path"], row["gate_name"]))
+    flows = tuple(
+        GateFlow(row["community_path"], row["gate_name"], starts[number], *counts)
+        for row in kept
+        for number, *counts in row["flows"]
     )
+    return flows, len(rows) > query.max_gates
 
 
-def _alert_trend(runner: Runner, query: BoardQuery, scope: dict[str, Any]) -> tuple[AlertTrend, ...]:
+def _alerts(
+    runner: Runner, query: BoardQuery, scope: dict[str, Any]
+) -> tuple[tuple[OpenAlarm, ...], tuple[AlertTrend, ...]]:
+    """What is open, and what was opened in the span and in the one before."""
     start_ms = epoch_ms(query.windows.start)
     to_ms = max(start_ms, min(epoch_ms(query.windows.end), epoch_ms(query.known_to)))
     parameters = {"start_ms": start_ms, "to_ms": to_ms, "before_ms": 2 * start_ms - to_ms}
-    return tuple(
-        AlertTrend(row["detector"], row["rule"], row["opened"], row["opened_before"])
-        for row in runner.rows(ALERT_TREND_SQL, parameters | scope)
-    )
+    opened: dict[tuple[str, str], tuple[int, int]] = {}
+    alarms = []
+    for row in runner.rows(ALERTS_SQL, parameters | scope):
+        if row["open"]:
+            alarms.append(OpenAlarm(row["detector"], row["rule"], row["severity"], row["open"], row["subjects"]))
+        if row["opened"] or row["opened_before"]:
+            now, before = opened.get((row["detector"], row["rule"]), (0, 0))
+            opened[row["detector"], row["rule"]] = now + row["opened"], before + row["opened_before"]
+    return tuple(alarms), tuple(AlertTrend(*rule, *counts) for rule, counts in opened.items())

@@ -9,11 +9,18 @@ from typing import Any
 from projections.client import Client, StoreUnavailableError
 from projections.queries.ports import QueryTimeoutError
 from projections.queries.windows import GRAIN_S, Windows
+from schemas.topics import partition_key
 
 TIMEOUT_EXCEEDED = 159  # ClickHouse src/Common/ErrorCodes.cpp
 MAY_SET_SQL = "SELECT count() FROM system.settings WHERE name = 'max_execution_time' AND readonly = 0"
 SCOPE_RULE = "({scope:String} = '' OR scope = {scope:String} OR startsWith(scope, {below:String}))"
-"""The subtree rule: the scope itself and what lies below it; an empty scope is everything."""
+"""The subtree rule: the scope itself and what lies below it; an empty scope is everything.
+
+The engine folds it to one range of the primary key or two: an equality and a prefix."""
+COMMUNITY_RULE = "({scope:String} = '' OR community_path = {root:String} OR startsWith(community_path, {below:String}))"
+"""For tables ordered by community: all communities that have something in the scope."""
+WHOLE_COMMUNITIES = "({scope:String} = '' OR scope = {root:String} OR startsWith(scope, {root_below:String}))"
+"""For tables ordered by scope: everything in these communities."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,8 +51,9 @@ class Runner:
 
 
 def scope_parameters(scope: str) -> dict[str, Any]:
-    """The parameters of :data:`SCOPE_RULE`."""
-    return {"scope": scope, "below": scope + "/"}
+    """The parameters of the rules above."""
+    root = partition_key(scope)  # the community around the scope, or the scope
+    return {"scope": scope, "below": scope + "/", "root": root, "root_below": root + "/"}
 
 
 def epoch_ms(at: datetime) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from fastapi.testclient import TestClient
 
+from api.answer_cache import OFF, CacheLimits
 from api.app import create_app
 from api.dependencies import ApiDependencies, ApiLimits
 from projections.queries.fakes import FakeQueries
@@ -38,10 +39,11 @@ class World:
         default_factory=lambda: ApiLimits(body_bytes=200_000, decompressed_bytes=300_000, events=50)
     )
     clock_s: float = 0.0
+    cache: CacheLimits = OFF
 
     def client(self) -> TestClient:
         deps = ApiDependencies(
-            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits
+            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits, self.cache
         )
         return TestClient(create_app(deps, lambda: self.clock_s), raise_server_exceptions=False)
 

@@ -35,11 +35,12 @@ log = logging.getLogger(__name__)
 _FIRST_BYTES = 256 * 1024
 _SPOOL_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
+_SHORT_WORDS = frozenset({b"INSERT", b"KILL"})  # must get through while long queries hold all other places
 _T = TypeVar("_T")
 
 
 class _Lane:
-    """Threads and places of one kind of user."""
+    """Threads and places of one kind of request: readers' queries, other statements, or inserts."""
 
     def __init__(self, name: str, parts: StoreParts) -> None:
         config = parts.config
@@ -53,7 +54,7 @@ class _Lane:
 class StoreApp:
     def __init__(self, parts: StoreParts) -> None:
         self._parts = parts
-        self._lanes = {True: _Lane("reader", parts), False: _Lane("writer", parts)}
+        self._lanes = {name: _Lane(name, parts) for name in ("reader", "writer", "insert")}
 
     def asgi(self) -> Starlette:
         return Starlette(
@@ -86,7 +87,7 @@ class StoreApp:
     async def _answer(self, http: Request, account: Account, asked: QueryRequest, query_id: str) -> Response:
         run = Run(self._parts, account, asked, query_id)
         self._parts.running.enter(query_id, run.marker)
-        lane = self._lanes[account.readonly]
+        lane = self._lane(account, asked)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._parts.running.leave, query_id)
             await stack.enter_async_context(lane.gate)
@@ -113,6 +114,11 @@ class StoreApp:
             chunks = _spooled(spool) if spool is not None else self._chunks(lane, run, head.data)
             return _OwningResponse(self._streamed(chunks, pack, tag), headers, later)
         raise AssertionError("unreachable: the stack suppresses nothing")
+
+    def _lane(self, account: Account, asked: QueryRequest) -> _Lane:
+        if account.readonly:
+            return self._lanes["reader"]
+        return self._lanes["insert" if asked.first_word in _SHORT_WORDS else "writer"]
 
     async def _chunks(self, lane: _Lane, run: Run, first: bytes) -> AsyncIterator[bytes]:
         yield first

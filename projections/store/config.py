@@ -45,7 +45,7 @@ class StoreConfig:
     max_threads: int | None = None
     """Threads of one query (the engine's ``max_threads``); None leaves it to the engine."""
     max_concurrent_queries: int = 8
-    """Running queries per kind of user: readers and writers have one pool each and cannot starve the other."""
+    """Running at a time of each kind: readers' queries, other statements, inserts. None can starve the others."""
     max_waiting_queries: int = 64
     max_body_bytes: int = 512 * MIB
     """Limit of a request body after decompression."""

@@ -28,6 +28,7 @@ _RESERVED = names(
     http_native_compression_disable_checksumming_on_decompress
     """
 )
+_WORD = re.compile(rb"\s*([A-Za-z]+)")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _EXTERNAL_SUFFIX = re.compile(r"_(?:format|types|structure)$")
 
@@ -60,6 +61,12 @@ class QueryRequest:
     is_get: bool
     cancel_on_close: bool
     external: tuple[ExternalTable, ...] = ()
+
+    @property
+    def first_word(self) -> bytes:
+        """In upper case; empty when something else stands before it, such as a comment."""
+        word = _WORD.match((self.text or self.body)[:64])
+        return word[1].upper() if word else b""
 
 
 def header_map(request: Request) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What is running, and how much may run: query ids in use, and a gate per kind of user with a bounded queue."""
+"""What is running, and how much may run: query ids in use, and a gate per kind of request with a bounded queue."""
 
 from __future__ import annotations
 

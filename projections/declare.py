@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from projections.ddl import MaterializedView, Table, View
+from projections.late_tables import LATE_EVENTS
 from projections.event_tables import ENVELOPE_COLUMNS, LOG_COLUMNS
 from projections.state_tables import LATEST
 from projections.tables import DATABASE, EVENT_TABLES
@@ -44,6 +45,7 @@ def docs() -> str:
         *(_table_section(table) for table in others),
         "## 如何填充 How they are fed\n",
         *(f"* `{d.name}`: `{d.source}` → `{d.target}`" for d in DATABASE if isinstance(d, MaterializedView)),
+        f"* `{LATE_EVENTS.name}`: 由写入进程填写 listed by the writer, from every type that can be late",
     ]
     return "\n".join(parts) + "\n"
 

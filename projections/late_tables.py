@@ -4,14 +4,14 @@ They stay in their event table, are listed in ``late_events`` and count in their
 they are. Lateness is a function of the record, so live, replayed and rebuilt tables list the same events. Repetition
 is harmless: the first late record of an event wins. An event that came in time and *again* late is listed too, since
 the list is of what came late; it counts once, by its first record.
+Fed by the writer (:mod:`projections.late_rows`).
 """
 
 from __future__ import annotations
 
-from projections.ddl import Column, Declared, MaterializedView, Table, quoted, scope_aliases
+from projections.ddl import Column, Table, quoted, scope_aliases
 from projections.event_tables import ENVELOPE_COLUMNS, LOG_COLUMNS, LOW
 from schemas.base import HISTORY_SOURCE_PREFIX, EventType
-from schemas.catalogue import EVENT_TYPES
 
 _LAG_MS = "toUnixTimestamp64Milli(recorded_time) - toUnixTimestamp64Milli(event_time)"
 LATE_EVENTS = Table(
@@ -36,25 +36,3 @@ def late_sql(event_type: EventType) -> str | None:
         return None
     allowed_ms = event_type.allowed_lateness_s * 1000
     return f"({_LAG_MS} > {allowed_ms} AND NOT startsWith(source, {quoted(HISTORY_SOURCE_PREFIX)}))"
-
-
-def late_objects() -> tuple[Declared, ...]:
-    """The list, and what feeds it from every event table that can have late events."""
-    feeds = [
-        _feed(event_type, late)
-        for event_type in EVENT_TYPES
-        if event_type.table and (late := late_sql(event_type)) is not None
-    ]
-    return (LATE_EVENTS, *feeds)
-
-
-def _feed(event_type: EventType, late: str) -> MaterializedView:
-    copied = [column.name for column in (*ENVELOPE_COLUMNS, *LOG_COLUMNS) if not column.computed]
-    return MaterializedView(
-        name=f"late_events_from_{event_type.table}",
-        comment=f"{event_type.table} -> late_events",
-        source=event_type.table,
-        target=LATE_EVENTS.name,
-        select=f"SELECT {quoted(event_type.name)} AS type, {', '.join(copied)}, ({_LAG_MS}) / 1000 AS lateness_s\n"
-        f"FROM {event_type.table}\nWHERE {late}",
-    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from projections.ddl import MaterializedView, Table, View
 from projections.digest import CONTENT_TABLES
+from projections.late_tables import LATE_EVENTS
 from projections.tables import DATABASE, EVENT_TABLES, METRIC_TABLES, STATE_TABLES
 from schemas.catalogue import BY_NAME
 from schemas.metrics import METRICS
@@ -30,6 +31,8 @@ def sources_of(table: Table) -> tuple[str, ...]:
         return (table.name,)
     if table in METRIC_TABLES:
         return _METRIC_SOURCES
+    if table.name == LATE_EVENTS.name:
+        return tuple(EVENT_TABLES[name].name for name in EVENT_TABLES if BY_NAME[name].allowed_lateness_s is not None)
     return tuple(feed.source for feed in DATABASE if isinstance(feed, MaterializedView) and feed.target == table.name)
 
 

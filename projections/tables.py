@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from projections.ddl import Column, Declared, Table
 from projections.event_tables import DATETIME, event_table
-from projections.late_tables import LATE_EVENTS, late_objects
+from projections.late_tables import LATE_EVENTS
 from projections.metric_tables import metric_view, metrics_table
 from projections.run_tables import RUN_TABLES
 from projections.state_tables import state_objects
@@ -74,7 +74,7 @@ DATABASE: tuple[Declared, ...] = (
     ROLLUP_PROGRESS,
     *EVENT_TABLES.values(),
     *_STATE_OBJECTS,
-    *late_objects(),
+    LATE_EVENTS,
     *METRIC_TABLES,
     *(metric_view(metric) for metric in METRICS),
     *RUN_TABLES,

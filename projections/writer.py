@@ -1,4 +1,4 @@
-"""From decoded batches to ClickHouse: per event type one Arrow insert, then the progress rows.
+"""From decoded batches to ClickHouse: per event type one Arrow insert, one of the late events, then the progress rows.
 
 Delivery     at least once: a batch written twice, wholly or in part, leaves the tables (read with FINAL) as if written
              once, since rows are replaced by key. Nothing is ever added to.
@@ -21,12 +21,17 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from projections.client import Client, with_retries
+from projections.late_rows import late_of, lateness_s
+from projections.late_tables import LATE_EVENTS
 from projections.tables import EVENT_TABLES, PROJECTION_PROGRESS
 from schemas.columns import EventBatch, TypedRows
 
 # An import of old series, or devices with wild clocks, may touch any number of months in one block.
 # One thread: a batch is one block, and handing it round costs a fifth of a small insert.
-INSERT_SETTINGS: Mapping[str, Any] = {"max_partitions_per_insert_block": 0, "max_threads": 1, "max_insert_threads": 1}
+# Nothing is merged before it is written, which is half the cost of a large insert: FINAL and merges see to that.
+INSERT_SETTINGS: Mapping[str, Any] = {
+    "max_partitions_per_insert_block": 0, "max_threads": 1, "max_insert_threads": 1, "optimize_on_insert": 0,
+}  # fmt: skip
 _TIME = pa.timestamp("ms", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENVELOPE = (
@@ -58,7 +63,7 @@ class Position(Protocol):
 class Written:
     """What a call has written."""
 
-    rows: int
+    rows: int  # of event tables
     inserts: int  # statements sent, the progress rows not counted
 
 
@@ -73,14 +78,19 @@ class Writer:
         max_insert_rows: int = 100_000,
         attempts: int = 6,
         parallel_inserts: int = 4,
+        lists_late: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``parallel_inserts``: tables are written so many at a time; they do not depend on each other."""
+        """``parallel_inserts``: tables are written so many at a time; they do not depend on each other.
+
+        ``lists_late``: whether the database has ``late_events``; one that is built for other tables has not.
+        """
         self._threads = ThreadPoolExecutor(parallel_inserts, thread_name_prefix="insert")
         self._client = client
         self._flow = flow
         self._max_insert_rows = max_insert_rows
         self._attempts = attempts
+        self._lists_late = lists_late
         self._sleep = sleep
 
     def write(self, batches: Sequence[EventBatch], positions: Iterable[Position], processed_time: datetime) -> Written:
@@ -88,10 +98,14 @@ class Writer:
 
         :raises StoreUnavailableError: still unreachable after all attempts. :raises StoreError: refused.
         """
-        tables = sorted(rows_by_table(batches).items(), key=lambda table: -table[1].num_rows)
+        rows = rows_by_table(batches)
+        written = sum(table.num_rows for table in rows.values())
+        if self._lists_late and (late := late_of(batches)):
+            rows[LATE_EVENTS.name] = pa.concat_tables(map(_late_rows, late))
+        tables = sorted(rows.items(), key=lambda table: -table[1].num_rows)
         inserts = sum(self._threads.map(lambda table: self._insert_all(*table), tables))
         self._write_progress(positions, processed_time)
-        return Written(sum(rows.num_rows for _, rows in tables), inserts)
+        return Written(written, inserts)
 
     def _insert_all(self, table: str, rows: pa.Table) -> int:
         """One table's rows, in order, in as many statements as their number asks for."""
@@ -127,12 +141,23 @@ def rows_by_table(batches: Sequence[EventBatch]) -> dict[str, pa.Table]:
 
 def table_rows(typed: TypedRows) -> pa.Table:
     """One type's rows with the names and times of its table; ClickHouse narrows the integers."""
-    names, columns = [], []
-    for name, envelope_name, cast in _ENVELOPE:
-        column = typed.envelope.column(envelope_name)
-        names.append(name)
-        columns.append(column if cast is None else column.cast(cast))
+    names, columns = _envelope(typed)
     return pa.table([*columns, *typed.data.columns], names=[*names, *typed.data.column_names])
+
+
+def _late_rows(typed: TypedRows) -> pa.Table:
+    names, columns = _envelope(typed)
+    type_names = pa.repeat(pa.scalar(typed.type_name), len(typed))
+    return pa.table([*columns, type_names, lateness_s(typed)], names=[*names, "type", "lateness_s"])
+
+
+def _envelope(typed: TypedRows) -> tuple[list[str], list[pa.ChunkedArray]]:
+    """Names and columns of what every event table has."""
+    columns = []
+    for _, envelope_name, cast in _ENVELOPE:
+        column = typed.envelope.column(envelope_name)
+        columns.append(column if cast is None else column.cast(cast))
+    return [name for name, _, _ in _ENVELOPE], columns
 
 
 def _progress_table(flow: str, positions: Sequence[Position], processed_time: datetime) -> pa.Table:

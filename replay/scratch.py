@@ -15,6 +15,7 @@ import numpy as np
 from projections.client import Client
 from projections.ddl import Table
 from projections.exchange import carry_over, create_tables
+from projections.late_tables import LATE_EVENTS
 from projections.pins import Pins, Place
 from projections.rollup import RollupWorker
 from projections.sources import TYPE_OF, sources_of, topics_of, types_of
@@ -89,7 +90,7 @@ class Scratch:
 
     def fill_to(self, ends: Mapping[Place, int], heard: Heard) -> Filled:
         """Go on up to ``ends``. :raises OffsetOutOfRangeError: retention was faster."""
-        return self._fill(Writer(self.client, FLOW), ends, heard)
+        return self._fill(Writer(self.client, FLOW, lists_late=LATE_EVENTS in self.tables), ends, heard)
 
     def copy_to(self, target: Client, ends: Mapping[Place, int], heard: Heard) -> Filled:
         """Go on up to ``ends``, but in another database, whose progress stays as it is."""

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.base import EventType
-from schemas.compile import CompiledModel, compile_model
+from schemas.compile import COLUMN_UPCASTERS, Columns, ColumnUpcaster, CompiledModel, compile_model
 from schemas.event import SPEC_VERSION
 from schemas.records import IntArray
 from schemas.strict import (
-    CONTROL_CHARACTERS,
     MAX_ID_LENGTH,
     MAX_KEY_LENGTH,
     MAX_SOURCE_LENGTH,
@@ -27,16 +26,26 @@ from schemas.strict import (
     Limits,
 )
 from schemas.times import MAX_TIME_MS, MIN_TIME_MS
-from schemas.vectors import BoolArray, Check, byte_set, constant, is_valid, lengths, made_of, matches_often, times_ms
+from schemas.vectors import (
+    BoolArray,
+    Check,
+    byte_set,
+    constant,
+    control_free,
+    is_valid,
+    lengths,
+    made_of,
+    matches_often,
+    times_ms,
+)
 
-_CONTROL_FREE = byte_set(set(range(256)) - set(CONTROL_CHARACTERS.encode()))
 _SOURCE_BYTES = byte_set(set(range(256)) - set(SOURCE_FORBIDDEN.encode()))
 _ENVELOPE_CHECKS: dict[str, tuple[Check, ...]] = {
     "specversion": (constant(SPEC_VERSION),),
-    "id": (lengths(1, MAX_ID_LENGTH), made_of(_CONTROL_FREE)),
+    "id": (lengths(1, MAX_ID_LENGTH), control_free),
     "source": (lengths(1, MAX_SOURCE_LENGTH), made_of(_SOURCE_BYTES)),
     "scope": (matches_often(re.compile(SCOPE_PATTERN)),),
-    "partitionkey": (lengths(1, MAX_KEY_LENGTH), made_of(_CONTROL_FREE)),
+    "partitionkey": (lengths(1, MAX_KEY_LENGTH), control_free),
 }
 OPTIONAL = ("time", "partitionkey")
 ENVELOPE = (*_ENVELOPE_CHECKS, "time")  # "type" is held against its own type's name
@@ -44,16 +53,26 @@ ENVELOPE = (*_ENVELOPE_CHECKS, "time")  # "type" is held against its own type's 
 
 @dataclass(frozen=True, slots=True)
 class FastType:
-    """What the fast path knows of one wire type."""
+    """What the fast path knows of one wire type: the rules of its version, and how it is raised to the latest."""
 
     event_type: EventType
+    wire_name: str
     model: CompiledModel
+    latest: CompiledModel
+    upcasters: tuple[ColumnUpcaster, ...]
 
     @staticmethod
-    def of(event_type: EventType) -> FastType | None:
-        """None when the type's model can't be compiled."""
-        model = compile_model(event_type.latest)
-        return None if model is None else FastType(event_type, model)
+    def of(event_type: EventType) -> dict[str, FastType]:
+        """The versions of a type that can be checked and raised as columns, by wire name."""
+        models = [compile_model(model) for model in event_type.models]
+        raisers = [COLUMN_UPCASTERS.get(upcaster) for upcaster in event_type.upcasters]
+        found = {}
+        for version, model in enumerate(models, start=1):
+            steps = [step for step in raisers[version - 1 :] if step is not None]
+            if model is not None and models[-1] is not None and len(steps) == event_type.version - version:
+                wire_name = f"{event_type.name}.v{version}"
+                found[wire_name] = FastType(event_type, wire_name, model, models[-1], tuple(steps))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Candidates:
     kind: FastType
     at: IntArray  # their places in the batch
     ok: BoolArray  # false where the reading left a doubt
-    data: Mapping[str, pa.Array]  # the model's columns
+    data: Columns  # of its own version's model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +117,19 @@ def admit(
     if not read:
         return None
     at = np.concatenate([rows.at for rows in read])
-    ok = np.concatenate([_data_holds(rows) for rows in read])
+    raised = [_raised(rows) for rows in read]
+    ok = np.concatenate([held for held, _ in raised])
     for name, checks in _ENVELOPE_CHECKS.items():
         _hold(checks, envelope[name], name in OPTIONAL, ok)
     event_time_ms = _event_time_ms(envelope["time"], recorded_time_ms[at], limits, ok)
     types: list[Admitted] = []
     start = count = 0
-    for rows in read:
+    for rows, (_, data) in zip(read, raised, strict=True):
         stop = start + len(rows.at)
         held = ok[start:stop]
         fresh = int(np.count_nonzero(held))
         if fresh:
-            table = pa.Table.from_arrays(_kept(list(rows.data.values()), held), schema=rows.kind.model.schema)
+            table = pa.Table.from_arrays(_kept(data, held), schema=rows.kind.latest.schema)
             types.append(Admitted(rows.kind.event_type, slice(count, count + fresh), table))
         start, count = stop, count + fresh
     if not types:
@@ -118,14 +138,24 @@ def admit(
     return Accepted(at[ok], texts[0], texts[1], texts[2], event_time_ms[ok], types)
 
 
-def _data_holds(rows: Candidates) -> BoolArray:
-    """Which rows of one type have data that certainly keep every rule."""
-    ok, model = rows.ok.copy(), rows.kind.model
+def _raised(rows: Candidates) -> tuple[BoolArray, list[pa.Array]]:
+    """Which rows of one type certainly keep every rule of their version and of the latest; the latter's columns."""
+    kind, data = rows.kind, rows.data
+    ok = rows.ok.copy()
+    _hold_model(kind.model, data, ok)
+    if kind.upcasters:
+        for upcaster in kind.upcasters:
+            data = upcaster(data)
+        _hold_model(kind.latest, data, ok)
+    return ok, [data[name] for name in kind.latest.schema.names]
+
+
+def _hold_model(model: CompiledModel, data: Columns, ok: BoolArray) -> None:
+    """Clear ``ok`` where a rule of the model fails."""
     for field, checks in zip(model.schema, model.checks, strict=True):
-        _hold(checks, rows.data[field.name], field.nullable, ok)
+        _hold(checks, data[field.name], field.nullable, ok)
     if model.rule is not None:
-        ok &= model.rule(rows.data)
-    return ok
+        ok &= model.rule(data)
 
 
 def _kept(arrays: Sequence[pa.Array], ok: BoolArray) -> list[pa.Array]:

@@ -53,8 +53,7 @@ class Decoder:
     def __init__(self, limits: Limits, min_fast_rows: int | None = None) -> None:
         self._limits = limits
         self._thresholds = Thresholds() if min_fast_rows is None else Thresholds(min_fast_rows, min_fast_rows)
-        kinds = ((event_type.wire_name, FastType.of(event_type)) for event_type in EVENT_TYPES)
-        self._kinds = {wire_name: kind for wire_name, kind in kinds if kind is not None}
+        self._kinds = {wire_name: kind for each in EVENT_TYPES for wire_name, kind in FastType.of(each).items()}
 
     def decode(self, batch: RawBatch) -> Decoded:
         """Everything in the batch, in log order."""

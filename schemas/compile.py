@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.base import EventData, EventType
-from schemas.families.readings import QUANTITIES, Measured
+from schemas.base import EventData, EventType, Upcaster
+from schemas.families.readings import QUANTITIES, Measured, heartbeat_1_to_2
 from schemas.vectors import BoolArray, Check, begins_with, byte_set, lengths, made_of, numbers, one_of, within
 
 ARROW_TYPES: dict[type, pa.DataType] = {
@@ -28,7 +28,9 @@ ARROW_TYPES: dict[type, pa.DataType] = {
     int: pa.int64(),
     float: pa.float64(),
 }
-ModelRule = Callable[[Mapping[str, pa.Array]], BoolArray]
+Columns = Mapping[str, pa.Array]
+ModelRule = Callable[[Columns], BoolArray]
+ColumnUpcaster = Callable[[Columns], Columns]
 
 
 def python_type(annotation: Any) -> tuple[type, bool]:
@@ -231,3 +233,18 @@ def _value_set(values: tuple[str, ...]) -> pa.Array:
 
 
 MODEL_RULES: dict[type[EventData], ModelRule] = {Measured: _in_unit_and_range}
+
+
+# -- old versions raised as columns; events of a version without it go the strict path ----------------------------------
+
+
+def _heartbeat_1_to_2(columns: Columns) -> Columns:
+    percent = columns["battery_percent"]
+    return {
+        "device": columns["device"],
+        "battery_ratio": pc.divide(percent, 100.0),
+        "rssi_dbm": pa.nulls(len(percent), pa.float64()),
+    }
+
+
+COLUMN_UPCASTERS: dict[Upcaster, ColumnUpcaster] = {heartbeat_1_to_2: _heartbeat_1_to_2}

@@ -8,7 +8,7 @@ unknown fields or odd values is left. The work is linear: a bounded number of la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from schemas.records import IntArray
 from schemas.vectors import BoolArray
 
 _MAX_LAYOUTS = 16
-_TEXTS = ("type", *ENVELOPE)
+_TEXTS = ("specversion", "id", "source", "type", "time", "scope", "partitionkey")
 _DEMANDED = frozenset(_TEXTS) - frozenset(OPTIONAL)
 
 
@@ -43,30 +43,58 @@ def cut(
             chosen.append(rows)
     if not read:
         return [], {}
-    order = np.concatenate(chosen)
-    return read, {name: heads.places[name].texts(content, order) for name in ENVELOPE}
+    return read, heads.places.texts(content, ENVELOPE, np.concatenate(chosen))
 
 
 class _Places:
-    """Where the values of one name stand in some records, in order; absent at first."""
+    """Where the values of some names stand in records that follow each other; absent at first."""
 
-    def __init__(self, at: IntArray) -> None:
-        self.start, self.stop = at.copy(), at.copy()
-        self.is_there: BoolArray = np.zeros(len(at), dtype=np.bool_)
+    def __init__(self, names: Sequence[str], at: IntArray) -> None:
+        self._number = {name: number for number, name in enumerate(names)}
+        self._ends = np.repeat(at.astype(np.int32)[:, None], 2 * len(names), axis=1)  # start and stop of each name
+        self._is_there: BoolArray = np.zeros((len(at), len(names)), dtype=np.bool_)
+        self._rises = True  # from name to name, where there
 
-    def put(self, rows: IntArray, start: IntArray, stop: IntArray) -> None:
-        self.start[rows], self.stop[rows], self.is_there[rows] = start, stop, True
+    def put(self, layout: Layout, rows: IntArray, found: Found) -> None:
+        """The values of some records, which are of the layout."""
+        is_all = len(rows) == len(found.ok) == len(self._ends)
+        before = -1
+        for name in layout.names:
+            number = self._number.get(name)
+            if number is None:
+                continue
+            start, stop = found.start[name], found.stop[name]
+            if is_all:
+                self._ends[:, 2 * number], self._ends[:, 2 * number + 1] = start, stop
+                self._is_there[:, number] = True
+            else:
+                self._ends[rows, 2 * number], self._ends[rows, 2 * number + 1] = start[found.ok], stop[found.ok]
+                self._is_there[rows, number] = True
+            self._rises &= number > before
+            before = number
 
     def keep(self, rows: IntArray) -> None:
-        self.start, self.stop, self.is_there = self.start[rows], self.stop[rows], self.is_there[rows]
+        """Forget the other records."""
+        self._ends, self._is_there = self._ends[rows], self._is_there[rows]
 
-    def texts(self, content: Content, order: IntArray) -> pa.Array:
-        """The values as texts, null where absent, in the given order of rows."""
-        ends = np.empty(2 * len(self.start) + 1, dtype=np.int32)
-        ends[0:-1:2], ends[1::2], ends[-1] = self.start, self.stop, content.size
-        between = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), content.buffer)
-        absent = None if self.is_there.all() else ~self.is_there[order]
-        return between.take(pa.array(2 * order, mask=absent))
+    def texts(self, content: Content, names: Sequence[str], order: IntArray) -> dict[str, pa.Array]:
+        """Each name's values as texts, null where absent, in the given order of records."""
+        numbers = np.array([self._number[name] for name in names], dtype=np.int64)
+        if not self._rises and len(names) > 1:
+            return {name: self.texts(content, (name,), order)[name] for name in names}
+        is_there, ends = self._is_there, self._ends
+        if not self._rises:
+            is_there, ends = is_there[:, numbers], ends[:, 2 * numbers[0] : 2 * numbers[0] + 2]
+            numbers = np.zeros(1, dtype=np.int64)
+        width = ends.shape[1]
+        if not is_there.all():
+            ends = np.maximum.accumulate(ends, axis=1)  # what is absent stands, empty, behind the one before
+        flat = np.append(ends.ravel(), np.int32(content.size))
+        between = pa.StringArray.from_buffers(len(flat) - 1, pa.py_buffer(flat), content.buffer)
+        there = is_there[order][:, numbers].T.ravel()
+        index = ((order * width)[None, :] + (2 * numbers)[:, None]).ravel()
+        texts = between.take(pa.array(index, mask=None if there.all() else ~there))
+        return {name: texts.slice(i * len(order), len(order)) for i, name in enumerate(names)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +102,7 @@ class _Heads:
     """Records whose envelope could be cut, in order: their numbers, the texts' places, where their data begin."""
 
     rows: IntArray
-    places: Mapping[str, _Places]
+    places: _Places
     after: IntArray
     quote: IntArray
 
@@ -82,17 +110,16 @@ class _Heads:
 def _heads(content: Content, min_rows: int) -> _Heads:
     rows = np.flatnonzero(content.readable)
     at, quote = content.start[rows], content.first_quote[rows]
-    places = {name: _Places(at) for name in _TEXTS}
+    places = _Places(_TEXTS, at)
     after, next_quote = at.copy(), quote.copy()
     is_cut: BoolArray = np.zeros(len(rows), dtype=np.bool_)
     for layout, hit, found in _by_layout(content, rows, at, quote, min_rows, _envelope_layout):
-        _put(places, layout, hit, found)
+        places.put(layout, hit, found)
         after[hit], next_quote[hit] = found.after[found.ok], found.quote[found.ok]
         is_cut[hit] = True
     if not is_cut.all():
         kept = np.flatnonzero(is_cut)
-        for place in places.values():
-            place.keep(kept)
+        places.keep(kept)
         rows, after, next_quote = rows[kept], after[kept], next_quote[kept]
     return _Heads(rows, places, after, next_quote)
 
@@ -129,17 +156,11 @@ def _by_layout(
         waiting = waiting[~found.ok]
 
 
-def _put(places: Mapping[str, _Places], layout: Layout, hit: IntArray, found: Found) -> None:
-    for name in layout.names:
-        if name in places:
-            places[name].put(hit, found.start[name][found.ok], found.stop[name][found.ok])
-
-
 def _by_type(
     content: Content, heads: _Heads, kinds: Mapping[str, FastType], min_rows: int
 ) -> Iterator[tuple[FastType, IntArray]]:
     """The heads (their numbers) of each type."""
-    types = heads.places["type"].texts(content, np.arange(len(heads.rows))).dictionary_encode()
+    types = heads.places.texts(content, ("type",), np.arange(len(heads.rows)))["type"].dictionary_encode()
     codes = types.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     edges = np.searchsorted(codes[order], np.arange(len(types.dictionary) + 1))
@@ -160,27 +181,23 @@ def _data(
 
     schema, records = kind.model.schema, heads.rows[rows]
     after, end = heads.after[rows], content.stop[records]
-    places = {name: _Places(after) for name in schema.names}
+    places = _Places(schema.names, after)
     is_cut: BoolArray = np.zeros(len(rows), dtype=np.bool_)
     for layout, hit, found in _by_layout(content, records, after, heads.quote[rows], min_rows, layout_of, end):
-        _put(places, layout, hit, found)
+        places.put(layout, hit, found)
         is_cut[hit] = True
     kept = np.flatnonzero(is_cut)
     if len(kept) == 0:
         return None
     if len(kept) < len(rows):
         rows = rows[kept]
-        for place in places.values():
-            place.keep(kept)
-    order = np.arange(len(rows))
+        places.keep(kept)
     ok: BoolArray = np.ones(len(rows), dtype=np.bool_)
-    data = {}
+    data = places.texts(content, schema.names, np.arange(len(rows)))
     for field in schema:
-        column = places[field.name].texts(content, order)
         if not pa.types.is_string(field.type):
-            column, certain = _READERS[field.type](column)
+            data[field.name], certain = _READERS[field.type](data[field.name])
             ok &= certain
-        data[field.name] = column
     return rows, ok, data
 
 

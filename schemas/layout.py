@@ -37,15 +37,16 @@ class Content:
         size = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
         self.stop: IntArray = np.cumsum(size)
         self.start: IntArray = self.stop - size
-        self.data = b"".join((*values, bytes(_LONGEST_RUN)))  # so that a run may be looked for at any place
-        self.size = len(self.data) - _LONGEST_RUN
+        padding = b'"'.ljust(_LONGEST_RUN + 8, b"\0")  # a last quote; and a run may be looked for at any place
+        self.data = b"".join((*values, padding))
+        self.size = len(self.data) - len(padding)
         self.buffer = pa.py_buffer(self.data)
-        self._letters: ByteArray = np.frombuffer(self.data, dtype=np.uint8, count=self.size)
+        self._letters: ByteArray = np.frombuffer(self.data, dtype=np.uint8, count=self.size + 1)
 
     @cached_property
     def _quotes(self) -> IntArray:
-        """Where the quotes are, and the end after the last."""
-        return np.append(np.flatnonzero(self._letters == _QUOTE), self.size)
+        """Where the quotes are; the last one stands behind all records."""
+        return np.flatnonzero(self._letters == _QUOTE)
 
     @cached_property
     def first_quote(self) -> IntArray:
@@ -70,18 +71,19 @@ class Content:
         return self.data[self.start[row] : self.stop[row]]
 
     def quote(self, number: IntArray) -> IntArray:
-        """The place of the quote with that number; beyond the last one, the end."""
+        """The place of the quote with that number; beyond the last one, the last one's."""
         return self._quotes[np.minimum(number, len(self._quotes) - 1)]
 
     def reads(self, at: IntArray, run: bytes) -> BoolArray:
         """Where the run stands at the given places."""
-        places = len(self.data) - len(run) + 1
-        windows = np.ndarray((places,), dtype=f"V{len(run)}", buffer=self.data, strides=(1,))
-        found = windows[np.minimum(at, self.size)]
-        if found.tobytes() == run * len(at):
-            return np.ones(len(at), dtype=np.bool_)
-        letters = found.view(np.uint8).reshape(len(at), len(run))
-        return np.asarray((letters == np.frombuffer(run, dtype=np.uint8)).all(axis=1))
+        words = -(-len(run) // 8)
+        windows = np.ndarray((self.size + 1,), dtype=f"V{8 * words}", buffer=self.data, strides=(1,))
+        found = windows[np.minimum(at, self.size)].view(np.uint64).reshape(len(at), words)
+        wanted = np.frombuffer(run.ljust(8 * words, b"\0"), dtype=np.uint64)
+        last = (found[:, -1] ^ wanted[-1]) & np.frombuffer((b"\xff" * (len(run) % 8 or 8)).ljust(8, b"\0"), np.uint64)
+        for word in range(words - 1):
+            last |= found[:, word] ^ wanted[word]
+        return np.asarray(last == 0)
 
 
 def is_utf8(content: bytes) -> bool:

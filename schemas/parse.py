@@ -70,7 +70,7 @@ def _by_type(values: Sequence[bytes]) -> dict[bytes, list[int]]:
 
 def _candidates(kind: FastType, at: IntArray, table: pa.Table) -> Candidates:
     data = _joined([table.column("data")])
-    ok = constant(kind.event_type.wire_name)(_joined([table.column("type")])) & is_valid(data)
+    ok = constant(kind.wire_name)(_joined([table.column("type")])) & is_valid(data)
     return Candidates(kind, at, ok, dict(zip(kind.model.schema.names, data.flatten(), strict=True)))
 
 

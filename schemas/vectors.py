@@ -62,17 +62,27 @@ def lengths(minimum: int, maximum: int | None) -> Check:
 
 def made_of(allowed: BoolArray) -> Check:
     """Texts that hold only allowed bytes."""
+    allowed_bytes = bytes(np.flatnonzero(allowed).tolist())
 
     def check(texts: pa.Array) -> BoolArray:
         at, data = text_parts(texts)
-        fine = allowed[data[at[0] : at[-1]]]
-        if fine.all():
+        content = data[at[0] : at[-1]]
+        if not content.tobytes().translate(None, allowed_bytes):
             return np.ones(len(texts), dtype=np.bool_)
-        faults = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(~fine)))
+        faults = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(~allowed[content])))
         at = at - at[0]
         return np.asarray(faults[at[1:]] == faults[at[:-1]])
 
     return check
+
+
+def control_free(texts: pa.Array) -> BoolArray:
+    """Texts without control characters (of ASCII)."""
+    at, data = text_parts(texts)
+    content = data[at[0] : at[-1]]
+    if len(content) == 0 or (content.min() >= _FIRST_PRINTABLE and not (content == _DELETE).any()):
+        return np.ones(len(texts), dtype=np.bool_)
+    return _of_printables(texts)
 
 
 def begins_with(allowed: BoolArray) -> Check:
@@ -86,6 +96,10 @@ def begins_with(allowed: BoolArray) -> Check:
         return ok
 
     return check
+
+
+_FIRST_PRINTABLE, _DELETE = 0x20, 0x7F
+_of_printables = made_of(byte_set({*range(_FIRST_PRINTABLE, 256)} - {_DELETE}))
 
 
 def constant(expected: str) -> Check:
@@ -165,6 +179,8 @@ _ZERO, _NINE, _Z = ord("0"), ord("9"), ord("Z")
 _LITERALS = ((4, ord("-")), (7, ord("-")), (10, ord("T")), (13, ord(":")), (16, ord(":")))
 _DIGITS = [i for i in range(19) if i not in {place for place, _ in _LITERALS}]
 _LONGEST_TIME = 35
+_CANONICAL = b"0000-00-00T00:00:00.000Z"
+_CANONICAL_TYPE = pa.timestamp("ms", "UTC")
 
 
 def times_ms(texts: pa.Array) -> tuple[IntArray, BoolArray]:
@@ -173,7 +189,19 @@ def times_ms(texts: pa.Array) -> tuple[IntArray, BoolArray]:
     size = np.diff(at)
     result = np.zeros(len(size), dtype=np.int64)
     certain = np.zeros(len(size), dtype=np.bool_)
+    rows = _canonical(at, size, data)
+    if len(rows):
+        try:
+            found = (texts if len(rows) == len(texts) else texts.take(pa.array(rows))).cast(_CANONICAL_TYPE)
+        except pa.ArrowInvalid:  # one of them does not exist: which one is found below
+            pass
+        else:
+            result[rows] = time_ms = found.view(pa.int64()).to_numpy()
+            certain[rows] = (time_ms >= MIN_TIME_MS) & (time_ms <= MAX_TIME_MS)
+            size[rows] = 0
     plausible = (size >= 20) & (size <= _LONGEST_TIME)
+    if not plausible.any():
+        return result, certain
     zulu = np.zeros(len(size), dtype=np.bool_)
     zulu[plausible] = data[at[1:][plausible] - 1] == _Z
     for length in np.unique(size[plausible]):
@@ -184,6 +212,20 @@ def times_ms(texts: pa.Array) -> tuple[IntArray, BoolArray]:
                 letters = data[at[rows][:, None] + np.arange(length)]
                 result[rows], certain[rows] = _times_of_one_shape(letters, fraction, is_zulu)
     return result, certain
+
+
+def _canonical(at: IntArray, size: IntArray, data: ByteArray) -> IntArray:
+    """Texts of the canonical shape, UTC with milliseconds: what Arrow's conversion then takes is RFC 3339."""
+    rows = np.flatnonzero(size == len(_CANONICAL))
+    if len(rows) == 0:
+        return rows
+    windows = np.ndarray((len(data) - len(_CANONICAL) + 1,), f"V{len(_CANONICAL)}", data, strides=(1,))
+    letters = windows[at[:-1][rows]].view(np.uint8).reshape(len(rows), len(_CANONICAL))
+    ok: BoolArray = np.ones(len(rows), dtype=np.bool_)
+    for place, literal in enumerate(_CANONICAL):
+        if literal != _ZERO:
+            ok &= letters[:, place] == literal
+    return rows if ok.all() else rows[ok]
 
 
 def _times_of_one_shape(letters: ByteArray, fraction: int, is_zulu: bool) -> tuple[IntArray, BoolArray]:

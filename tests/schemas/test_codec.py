@@ -16,6 +16,7 @@ from schemas.codec import Decoded, Decoder
 from schemas.columns import ENVELOPE_SCHEMA
 from schemas.compile import data_schema
 from schemas.event import Event, tick_record
+from schemas.families.system import Tick
 from schemas.records import Headers, RawBatch
 from schemas.strict import Limits, Rejected, parse_strict
 from tests.schemas.inputs import DAMAGES, GOLDEN, RECORDED_MS, encoded, record_values
@@ -113,10 +114,10 @@ def accepted_by_fast_path(values: list[bytes], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("event", GOLDEN, ids=lambda event: str(event["id"]))
-def test_fast_path_takes_every_latest_golden_example(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    latest = {event_type.wire_name for event_type in EVENT_TYPES if event_type.table}
+def test_fast_path_takes_every_golden_example(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    is_in_a_table = not event["type"].startswith(Tick.type_name)
     for spaced in (False, True):
-        assert accepted_by_fast_path([encoded(event, spaced=spaced)], monkeypatch) == (event["type"] in latest)
+        assert accepted_by_fast_path([encoded(event, spaced=spaced)], monkeypatch) == is_in_a_table
 
 
 def test_one_bad_record_does_not_send_its_neighbours_to_the_strict_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
+from schemas.records import IntArray
+
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -37,6 +41,19 @@ class LocalClock:
             self._offset_ms = 0 if offset is None else int(offset.total_seconds() * 1000)
             self._utc_hour = utc_hour
         return time_ms + self._offset_ms
+
+    def local_ms_of(self, times_ms: IntArray) -> IntArray:
+        """:meth:`local_ms` of many."""
+        if not len(times_ms):
+            return times_ms
+        hours = times_ms // HOUR_MS
+        if hours[0] == hours[-1] and (hours == hours[0]).all():
+            first = int(times_ms[0])
+            return times_ms + (self.local_ms(first) - first)
+        distinct, which = np.unique(hours, return_inverse=True)
+        starts = (distinct * HOUR_MS).tolist()
+        offsets = np.array([self.local_ms(start) - start for start in starts], dtype=np.int64)
+        return np.asarray(times_ms + offsets[which], dtype=np.int64)
 
     def hour_index(self, time_ms: int) -> int:
         """Local hours since 1970-01-01 00:00 local; ``% 24`` is the hour, ``// 24`` the day."""

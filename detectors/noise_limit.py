@@ -13,88 +13,53 @@ with that hour (see :mod:`detectors.noise_baseline`); 3 windows in a row at leas
 
 The standard judges whole days and nights; 20 min is its measuring time beside roads (annex B) and makes a timely
 alert. Guarantees: outputs depend on the log alone; per meter and quantity event times must rise, so an event that
-comes again is ignored however late; a meter's readings out of order are counted, not used. State: under 1 kB a meter.
+comes again is ignored however late; a meter's readings out of order are counted, not used. State: about 600 bytes a
+meter, most of it the baseline.
+
+A batch's readings are taken in as columns before its timers fire, which changes nothing: no reading counts in a window
+that could have closed before it was recorded, and a window not yet opened at a timer's due time is not seen by it.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from detectors import noise_text as text
-from detectors.contract import Emitted
-from detectors.gb3096 import NIGHT_BURST_ALLOWANCE_DB, energy, level_db, limit_db, period_of
-from detectors.local_time import HOUR_MS, MINUTE_MS, LocalClock
-from detectors.noise_baseline import BaselineParams, NoiseBaseline
-from detectors.rows import Row, event_id_at, in_log_order, only, typed_rows
-from detectors.state import model_version, pack, unpack
-from detectors.timers import TimerHeap
-from schemas.columns import EventBatch
-from schemas.families.readings import Measured
-from schemas.families.registry import Device as DeviceEntry
-from schemas.families.system import Detection, Severity
+import numpy as np
 
-_REGISTRY, _READING = range(2)
-_NEVER_MS = -(2**62)
+from detectors import noise_text as text
+from detectors.columns import FloatArray
+from detectors.contract import Emitted
+from detectors.gb3096 import LIMITS_DB, NIGHT_BURST_ALLOWANCE_DB, Period, energy, level_db, limit_db, period_of
+from detectors.local_time import HOUR_MS, MINUTE_MS, LocalClock
+from detectors.noise_meters import NoiseMeters
+from detectors.noise_params import NoiseLimitParams as NoiseLimitParams
+from detectors.noise_quiet import close_quietly
+from detectors.noise_readings import LAEQ, LAMAX, Readings, accepted, entries_of, readings_of
+from detectors.noise_windows import Closing, Window, Windows
+from detectors.rows import Row, event_id_at
+from detectors.state import model_version, pack, unpack
+from detectors.timers import NEVER_MS
+from schemas.columns import EventBatch
+from schemas.families.system import Detection, Severity
+from schemas.records import IntArray
+
 _AHEAD_MS = 15 * MINUTE_MS  # event times further ahead of the log are nonsense
 _LOUDEST_DB = 200.0
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseLimitParams:
-    """Parameters of the noise detector."""
-
-    timezone: str = "Asia/Shanghai"
-    window_s: int = 300  # divides an hour
-    grace_s: int = 60
-    window_coverage_ratio: float = 0.4
-    default_interval_s: float = 60.0  # of a reading that names none
-    assess_windows: int = 4
-    assess_coverage_ratio: float = 0.5
-    over_margin_db: float = 1.0
-    over_closes: int = 2
-    clear_margin_db: float = 1.0
-    clear_closes: int = 3
-    burst_repeat_s: int = 60
-    lamax_expected_s: int = 3600
-    louder_closes: int = 3
-    louder_clear_margin_db: float = 2.0
-    idle_s: int = 3600
-    baseline: BaselineParams = field(default_factory=BaselineParams)
-
-
-class _Meter:
-    """What is known of one noise meter."""
-
-    __slots__ = (
-        "baseline", "burst_ms", "calm", "closed", "entry_ms", "laeq_ms", "lamax_ms", "loud", "louder", "open", "over",
-        "over_count", "scope", "under_count", "zone",
-    )  # fmt: skip
-
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
-        self.zone: str | None = None
-        self.entry_ms = _NEVER_MS
-        self.laeq_ms = _NEVER_MS  # event time of the latest reading
-        self.lamax_ms = _NEVER_MS
-        self.burst_ms = _NEVER_MS
-        self.open: dict[int, tuple[float, float]] = {}  # window start -> energy x seconds, seconds
-        self.closed: list[tuple[int, float, float]] = []  # the last few closed windows
-        self.over = False
-        self.over_count = 0
-        self.under_count = 0
-        self.louder = False
-        self.loud = 0
-        self.calm = 0
-        self.baseline: NoiseBaseline | None = None
+_WINDOWS_AT_A_TIME = 12  # of log time: what a batch's readings are taken in by
+_ZONES = (None, *LIMITS_DB)  # by code
+_LIMITS_DB: dict[Period, FloatArray] = {  # by zone's code
+    "day": np.array([np.nan, *(day for day, _ in LIMITS_DB.values())]),
+    "night": np.array([np.nan, *(night for _, night in LIMITS_DB.values())]),
+}
+_MANY = 24  # meters, from which columns are cheaper than one by one
 
 
 class NoiseLimit:
     """The detector of one lane; see the module's header."""
 
     name: ClassVar[str] = "noise_limit"
-    state_version: ClassVar[int] = 1
+    state_version: ClassVar[int] = 2
 
     def __init__(self, params: NoiseLimitParams | None = None) -> None:
         self.params = params = params or NoiseLimitParams()
@@ -105,235 +70,331 @@ class NoiseLimit:
         self._grace_ms = params.grace_s * 1000
         self._out: list[Emitted] = []
         self._batch: EventBatch | None = None
-        self._meters: dict[str, _Meter] = {}
-        self._timers = TimerHeap()
+        self._meters = NoiseMeters()
+        self._windows = Windows()
+        self._next_ms = NEVER_MS  # nothing is due before
 
     # -- the detector's contract -------------------------------------------------------------------------------------
     def process(self, batch: EventBatch) -> list[Emitted]:
         """Take the batch in; say what was noticed."""
         self._out, self._batch = [], batch
-        for row in self._rows(batch):
-            if self._timers.next_ms < row[1]:
-                self._fire(row[1])
-            if row[3] == _READING:
-                self._reading(row)
-            else:
-                self._registered(row)
+        readings = readings_of(batch)
+        done = 0
+        for entry in entries_of(batch, self._meters.names, readings):
+            if readings is not None:
+                until = int(np.searchsorted(readings.position, entry[0]))
+                self._take_all(readings.between(done, until))
+                done = until
+            self._fire(entry[1])
+            self._registered(entry)
+        if readings is not None:
+            self._take_all(readings.between(done, len(readings)))
         clock_ms = batch.clock_ms
         if clock_ms is not None:
             self._fire(clock_ms)
         out, self._out, self._batch = self._out, [], None
         return out
 
+    def held(self) -> dict[str, Any]:
+        """The whole state; arrays are views."""
+        return {
+            "meters": self._meters.held(),
+            "windows": self._windows.saved(self._meters.names.rows),
+            "unused_readings": self.unused_readings,
+        }
+
     def snapshot(self) -> bytes:
         """The whole state."""
-        meters = {name: _saved(meter) for name, meter in self._meters.items()}
-        return pack(self.name, self.state_version, (meters, self._timers.saved(), self.unused_readings))
+        return pack(self.name, self.state_version, self.held())
 
     def restore(self, saved: bytes) -> None:
         """Replace the state. :raises StateVersionError: of another version."""
-        meters, timers, self.unused_readings = unpack(self.name, self.state_version, saved)
-        self._meters = {name: _meter_of(values) for name, values in meters.items()}
-        self._timers = TimerHeap(timers)
+        state = unpack(self.name, self.state_version, saved)
+        self._meters = NoiseMeters.of(state["meters"])
+        self._windows = Windows()
+        self._windows.restore(state["windows"])
+        self.unused_readings = state["unused_readings"]
+        self._next_ms = self._meters.next_due_ms()
 
-    def _rows(self, batch: EventBatch) -> list[Row]:
-        parts: list[list[Row]] = []
-        readings = batch.of(Measured.type_name)
-        if readings is not None and len(readings):
-            noise = only(readings, "quantity", ("laeq", "lamax"))
-            parts.append(typed_rows(noise, _READING, ("device", "quantity", "value", "interval_s")))
-        entries = batch.of(DeviceEntry.type_name)
-        if entries is not None and len(entries):
-            parts.append(typed_rows(entries, _REGISTRY, ("device", "change", "kind", "noise_zone")))
-        return in_log_order(parts)
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the columns."""
+        return self._meters.nbytes + self._windows.nbytes
 
     # -- rows --------------------------------------------------------------------------------------------------------
-    def _registered(self, row: Row) -> None:
-        position, now_ms, event_ms, _tag, scope, name, change, kind, zone = row
-        meter = self._meters.get(name)
-        if meter is None:
-            if kind != "noise" and zone is None:
+    def _registered(self, entry: Row) -> None:
+        position, now_ms, event_ms, _tag, scope, name, change, kind, zone = entry
+        meters = self._meters
+        row = meters.names.row_of(name)
+        if row < 0:
+            if (kind != "noise" and zone is None) or change == "retired":
                 return
-            if change == "retired":
-                return
-            meter = self._meters[sys.intern(name)] = _Meter(sys.intern(scope))
-        if event_ms <= meter.entry_ms:
+            row = meters.add(name, scope)
+        if event_ms <= meters.entry_ms[row]:
             return  # came again, or out of order
         if change == "retired":
-            self._end_all(name, meter, now_ms, position)
-            self._timers.cancel(name)
-            del self._meters[name]
+            self._end_all(row, now_ms, position)
+            self._windows.forget(row)
+            meters.remove(row)
             return
-        meter.entry_ms = event_ms
-        meter.scope = sys.intern(scope)
-        if zone != meter.zone:
-            if meter.over:
-                self._end(name, meter, "over_limit", now_ms, position)
-            meter.over, meter.over_count, meter.under_count = False, 0, 0
-            meter.zone = zone
+        meters.entry_ms[row] = event_ms
+        meters.scopes[row] = sys.intern(scope)
+        code = _ZONES.index(zone)
+        if code != meters.zone[row]:
+            if meters.over[row]:
+                self._end(row, "over_limit", now_ms, position)
+            meters.over[row], meters.over_count[row], meters.under_count[row] = False, 0, 0
+            meters.zone[row] = code
 
-    def _reading(self, row: Row) -> None:
-        position, now_ms, event_ms, _tag, scope, name, quantity, value, interval_s = row
-        meter = self._meters.get(name)
-        if meter is None:
-            meter = self._meters[sys.intern(name)] = _Meter(sys.intern(scope))
-        is_laeq = quantity == "laeq"
-        start_ms = (event_ms - 1) // self._window_ms * self._window_ms
-        close_ms = start_ms + self._window_ms + self._grace_ms
-        repeated = event_ms <= (meter.laeq_ms if is_laeq else meter.lamax_ms)
-        if repeated or now_ms > close_ms or event_ms > now_ms + _AHEAD_MS or not 0.0 <= value <= _LOUDEST_DB:
-            self.unused_readings += 1
-            return
-        if is_laeq:
-            meter.laeq_ms = event_ms
-            seconds = interval_s or self.params.default_interval_s
-            old_energy, old_seconds = meter.open.get(start_ms, (0.0, 0.0))
-            meter.open[start_ms] = (old_energy + energy(value) * seconds, old_seconds + seconds)
-            due_ms = self._timers.due_of(name)
-            if due_ms is None or close_ms < due_ms:
-                self._timers.schedule(name, close_ms)
-            if event_ms - meter.lamax_ms <= self.params.lamax_expected_s * 1000:
-                return
-        else:
-            meter.lamax_ms = event_ms
-        if meter.zone is not None:
-            self._burst(name, meter, value, event_ms, now_ms, position)
+    def _take_all(self, readings: Readings) -> None:
+        """Readings between two registry entries: in parts, so that few windows are open at a time."""
+        done, span_ms = 0, _WINDOWS_AT_A_TIME * self._window_ms
+        while done < len(readings):
+            part_ms = int(readings.now_ms[done]) // span_ms
+            until = int(np.searchsorted(readings.now_ms, (part_ms + 1) * span_ms))
+            self._fire(int(readings.now_ms[done]))
+            self._take(readings.between(done, until))
+            done = until
 
-    def _burst(self, name: str, meter: _Meter, value: float, event_ms: int, now_ms: int, position: int) -> None:
-        assert meter.zone is not None
-        limit = limit_db(meter.zone, "night")
-        if limit is None or value <= limit + NIGHT_BURST_ALLOWANCE_DB:
+    def _take(self, readings: Readings) -> None:
+        meters = self._meters
+        rows = meters.rows_of(readings)
+        start_ms = (readings.event_ms - 1) // self._window_ms * self._window_ms
+        close_ms = start_ms + (self._window_ms + self._grace_ms)
+        value = readings.value
+        fit = (readings.now_ms <= close_ms) & (readings.event_ms <= readings.now_ms + _AHEAD_MS)
+        fit &= (value >= 0.0) & (value <= _LOUDEST_DB)
+        chosen = accepted(rows * 2 + readings.kind, readings.event_ms, fit, meters.latest_ms.reshape(-1))
+        self.unused_readings += len(readings) - len(chosen)
+        if not len(chosen):
             return
+        self._bursts(readings, rows, chosen)
+        meters.latest_ms[rows[chosen], readings.kind[chosen]] = readings.event_ms[chosen]  # rising: the last stays
+        laeq = chosen[readings.kind[chosen] == LAEQ]
+        if len(laeq):
+            self._add(readings, laeq, rows[laeq], start_ms[laeq])
+
+    def _add(self, readings: Readings, chosen: IntArray, rows: IntArray, start_ms: IntArray) -> None:
+        """Sum up accepted readings in their windows."""
+        meters, now_ms, interval_s = self._meters, readings.now_ms[chosen], readings.interval_s[chosen]
+        # Python's power, as numpy's may differ in the last bit from machine to machine.
+        seconds = np.where(interval_s > 0.0, interval_s, self.params.default_interval_s)
+        weighed = np.array([energy(value) for value in readings.value[chosen].tolist()]) * seconds
+        first, last = int(start_ms.min()), int(start_ms.max())
+        for start in [first] if first == last else np.unique(start_ms).tolist():
+            window = self._windows.open_at(start, meters.room)
+            these = slice(None) if first == last else start_ms == start
+            window.add(rows[these], now_ms[these], weighed[these], seconds[these])
+            close_ms = self._close_ms(start)
+            meters.due_ms[rows[these]] = np.minimum(meters.due_ms[rows[these]], close_ms)
+            self._next_ms = min(self._next_ms, close_ms)
+
+    def _bursts(self, readings: Readings, rows: IntArray, chosen: IntArray) -> None:
+        """Look for night bursts among accepted readings, before they are marked as the meters' latest."""
+        meters, value = self._meters, readings.value
+        loud = chosen[value[chosen] > _LIMITS_DB["night"][meters.zone[rows[chosen]]] + NIGHT_BURST_ALLOWANCE_DB]
+        if len(loud):
+            hours = self._clock.local_ms_of(readings.event_ms[loud] - 1) // HOUR_MS % 24
+            loud = loud[[period_of(hour) == "night" for hour in hours.tolist()]]
+        if not len(loud):
+            return
+        expected_ms = self.params.lamax_expected_s * 1000
+        lamax_ms: dict[int, int] = {}
+        maxima = chosen[readings.kind[chosen] == LAMAX]
+        for at in np.union1d(loud, maxima).tolist():
+            row, event_ms = int(rows[at]), int(readings.event_ms[at])
+            if readings.kind[at] == LAMAX:
+                lamax_ms[row] = event_ms
+            elif event_ms - lamax_ms.get(row, int(meters.latest_ms[row, LAMAX])) <= expected_ms:
+                continue
+            if value[at] > _LIMITS_DB["night"][meters.zone[row]] + NIGHT_BURST_ALLOWANCE_DB:
+                self._burst(row, float(value[at]), event_ms, int(readings.now_ms[at]), int(readings.position[at]))
+
+    def _burst(self, row: int, value: float, event_ms: int, now_ms: int, position: int) -> None:
+        meters = self._meters
         if period_of(self._clock.hour_index(event_ms - 1) % 24) != "night":
             return
-        if event_ms - meter.burst_ms < self.params.burst_repeat_s * 1000:
+        if event_ms - int(meters.burst_ms[row]) < self.params.burst_repeat_s * 1000:
             return
-        meter.burst_ms = event_ms
-        words = text.night_burst(self._clock, name, meter.zone, value, limit, NIGHT_BURST_ALLOWANCE_DB, event_ms)
+        meters.burst_ms[row] = event_ms
+        name, zone = meters.names.name_of(row), _ZONES[meters.zone[row]] or ""
+        limit = float(_LIMITS_DB["night"][meters.zone[row]])
+        words = text.night_burst(self._clock, name, zone, value, limit, NIGHT_BURST_ALLOWANCE_DB, event_ms)
         self._say(
-            meter.scope, event_ms, now_ms, position, "night_burst", name, True, words, "warning",
+            row, event_ms, now_ms, position, "night_burst", True, words, "warning",
             score=value - limit, threshold=NIGHT_BURST_ALLOWANCE_DB, baseline=limit, observed=value,
         )  # fmt: skip
 
     # -- timers ------------------------------------------------------------------------------------------------------
     def _fire(self, clock_ms: int) -> None:
-        for due_ms, name in self._timers.due(clock_ms):
-            meter = self._meters[name]
-            ripe_ms = due_ms - self._grace_ms - self._window_ms
-            ripe = sorted(start for start in meter.open if start <= ripe_ms)
-            for start in ripe:
-                self._close(name, meter, start, due_ms)
-            if meter.open:
-                self._timers.schedule(name, min(meter.open) + self._window_ms + self._grace_ms)
-            elif not ripe:
-                self._end_all(name, meter, due_ms, None)
-            elif meter.over or meter.louder:
-                self._timers.schedule(name, due_ms + self.params.idle_s * 1000)
+        """What is due strictly before the clock, one due time after the other."""
+        meters = self._meters
+        while self._next_ms < clock_ms:
+            rows = np.flatnonzero(meters.due_ms[: meters.names.rows] == self._next_ms)
+            if len(rows):
+                self._due(rows, self._next_ms)
+            self._next_ms = meters.next_due_ms()
 
-    def _close(self, name: str, meter: _Meter, start_ms: int, now_ms: int) -> None:
+    def _due(self, rows: IntArray, due_ms: int) -> None:
+        """Close the meters' windows that are ripe, and set their next timers."""
+        ripe_ms = due_ms - self._grace_ms - self._window_ms
+        opened = self._windows.opened(self._meters.room)
+        ripe = [window for window in opened if window.start_ms <= ripe_ms]
+        later = opened[len(ripe) :]
+        # A timer is due when the meter's earliest window is: earlier ones are left over from meters since retired.
+        closing = self._closing(ripe[-1]) if ripe and ripe[-1].start_ms == ripe_ms else None
+        if closing is not None and len(rows) >= _MANY:
+            rows = self._due_quietly(rows, closing, later)
+        for row in rows.tolist():
+            self._due_one(row, closing, later, due_ms)
+        for window in ripe:
+            self._windows.close(window, window.start_ms - (self.params.assess_windows - 2) * self._window_ms)
+
+    def _closing(self, window: Window) -> Closing:
+        local_ms, period = self._clock.local_ms(window.start_ms), self._period_at(window.start_ms)
+        oldest_ms = window.start_ms - (self.params.assess_windows - 1) * self._window_ms
+        past = [one for one in self._windows.closed(self._meters.room) if one.start_ms >= oldest_ms]
+        same = [one for one in past if self._period_at(one.start_ms) == period]
+        other = [one for one in past if self._period_at(one.start_ms) != period]
+        return Closing.of(window, same, other, period, local_ms // HOUR_MS, local_ms % HOUR_MS // MINUTE_MS)
+
+    def _due_quietly(self, rows: IntArray, closing: Closing, later: list[Window]) -> IntArray:
+        """As :meth:`_due_one`, at those meters where nothing is to be said; the others."""
+        done = close_quietly(self._meters, rows, closing, _LIMITS_DB[closing.period], self.params)
+        closed = rows[done]
+        next_ms = np.full(len(closed), NEVER_MS)
+        for following in reversed(later):
+            next_ms[following.seconds[closed] > 0.0] = self._close_ms(following.start_ms)
+        self._meters.due_ms[closed] = next_ms
+        return rows[~done]
+
+    def _due_one(self, row: int, closing: Closing | None, later: list[Window], due_ms: int) -> None:
+        meters, is_ripe = self._meters, closing is not None and closing.seconds_at[row] > 0.0
+        if closing is not None and is_ripe:
+            self._close(row, closing, due_ms)
+        next_ms, seen = NEVER_MS, False
+        for window in later:
+            if window.seconds[row] > 0.0:  # a meter's windows open one after another: the others opened later
+                next_ms, seen = self._close_ms(window.start_ms), bool(window.opened_ms[row] <= due_ms)
+                break
+        if not seen and is_ripe and (meters.over_at[row] or meters.louder_at[row]):
+            next_ms = min(next_ms, due_ms + self.params.idle_s * 1000)
+        elif not seen and not is_ripe:
+            self._end_all(row, due_ms, None)
+        meters.due_ms_at[row] = next_ms
+
+    def _close(self, row: int, closing: Closing, now_ms: int) -> None:
         """A window is complete: judge it, then learn from it."""
-        energy_s, seconds = meter.open.pop(start_ms)
-        if seconds < self.params.window_coverage_ratio * self.params.window_s:
+        params, meters = self.params, self._meters
+        energy_s, seconds = closing.energy_at[row], closing.seconds_at[row]
+        covered = seconds >= params.window_coverage_ratio * params.window_s
+        if not covered or not meters.zone_at[row]:
+            closing.window.clear(row)  # only what was judged is looked back on
+        if not covered:
             return
         level = level_db(energy_s / seconds)
-        if meter.zone is not None:
-            self._assess(name, meter, start_ms, energy_s, seconds, now_ms)
-        if meter.baseline is None:
-            meter.baseline = NoiseBaseline()
-        hour_index = self._clock.hour_index(start_ms)
-        minute = self._clock.local_ms(start_ms) % HOUR_MS // MINUTE_MS
-        usual = meter.baseline.usual(hour_index, minute, self.params.baseline)
+        if meters.zone_at[row]:
+            self._assess(row, closing, now_ms)
+        hour_index = closing.hour_index
+        usual = meters.baselines.usual_for_one(row, hour_index, closing.minute, params.baseline)
         unusual = False
         if usual is not None:
-            unusual = level - usual.level_db >= usual.excess_db
-            self._compare(name, meter, level, usual.level_db, usual.excess_db, start_ms, now_ms)
-        meter.baseline.learn(hour_index, level, unusual or meter.louder, self.params.baseline)
+            unusual = level - usual[0] >= usual[1]
+            self._compare(row, level, usual[0], usual[1], closing.window.start_ms, now_ms)
+        meters.baselines.learn_one(row, hour_index, level, unusual or meters.louder_at[row], params.baseline)
 
-    def _assess(
-        self, name: str, meter: _Meter, start_ms: int, energy_s: float, seconds: float, now_ms: int
-    ) -> None:  # fmt: skip
+    def _assess(self, row: int, closing: Closing, now_ms: int) -> None:
         """Compare LAeq over the last windows of this period with the limit."""
-        params, zone = self.params, meter.zone or ""
-        period = period_of(self._clock.hour_index(start_ms) % 24)
-        oldest_ms = start_ms - (params.assess_windows - 1) * self._window_ms
-        meter.closed = [
-            window
-            for window in meter.closed
-            if window[0] >= oldest_ms and period_of(self._clock.hour_index(window[0]) % 24) == period
-        ]
-        meter.closed.append((start_ms, energy_s, seconds))
+        params, meters, period = self.params, self._meters, closing.period
+        energy_s = total_s = 0.0
+        windows = 0
+        for past_energy_at, past_seconds_at in closing.same_at:
+            if past_seconds_at[row] > 0.0:
+                energy_s, total_s = energy_s + past_energy_at[row], total_s + past_seconds_at[row]
+                windows += 1
+        for past in closing.other_period:
+            past.clear(row)
+        zone = _ZONES[meters.zone_at[row]] or ""
         limit = limit_db(zone, period)
-        total_s = sum(window[2] for window in meter.closed)
         if limit is None or total_s < params.assess_coverage_ratio * params.assess_windows * params.window_s:
             return
-        level = level_db(sum(window[1] for window in meter.closed) / total_s)
+        level = level_db(energy_s / total_s)
         excess = level - limit
-        meter.over_count = meter.over_count + 1 if excess >= params.over_margin_db else 0
-        meter.under_count = meter.under_count + 1 if excess < -params.clear_margin_db else 0
-        minutes = len(meter.closed) * params.window_s // 60
-        end_ms = start_ms + self._window_ms
-        if meter.over_count >= params.over_closes:
+        meters.over_count_at[row] = meters.over_count_at[row] + 1 if excess >= params.over_margin_db else 0
+        meters.under_count_at[row] = meters.under_count_at[row] + 1 if excess < -params.clear_margin_db else 0
+        minutes = windows * params.window_s // 60
+        end_ms = closing.window.start_ms + self._window_ms
+        if meters.over_count_at[row] >= params.over_closes:
             # Said again at every close while it lasts: incidents count them.
             severity: Severity = "critical" if excess >= 10.0 else "warning"
-            words = text.over_limit(self._clock, name, zone, period, level, limit, minutes, end_ms)
-            meter.over = True
+            words = text.over_limit(self._clock, meters.names.name_of(row), zone, period, level, limit, minutes, end_ms)
+            meters.over_at[row] = True
             self._say(
-                meter.scope, end_ms, now_ms, None, "over_limit", name, True, words, severity,
+                row, end_ms, now_ms, None, "over_limit", True, words, severity,
                 score=excess, threshold=params.over_margin_db, baseline=limit, observed=level,
             )  # fmt: skip
-        elif meter.over and meter.under_count >= params.clear_closes:
-            meter.over = False
-            words = text.within_limit(self._clock, name, level, limit, minutes, end_ms)
+        elif meters.over_at[row] and meters.under_count_at[row] >= params.clear_closes:
+            meters.over_at[row] = False
+            words = text.within_limit(self._clock, meters.names.name_of(row), level, limit, minutes, end_ms)
             self._say(
-                meter.scope, end_ms, now_ms, None, "over_limit", name, False, words, "info",
+                row, end_ms, now_ms, None, "over_limit", False, words, "info",
                 score=excess, threshold=params.over_margin_db, baseline=limit, observed=level,
             )  # fmt: skip
 
     def _compare(
-        self, name: str, meter: _Meter, level: float, usual: float, unusual_from_db: float, start_ms: int, now_ms: int
+        self, row: int, level: float, usual: float, unusual_from_db: float, start_ms: int, now_ms: int
     ) -> None:  # fmt: skip
         """Compare a window with what is usual here at this hour."""
-        params = self.params
+        params, meters = self.params, self._meters
         excess = level - usual
-        meter.loud = min(meter.loud + 1, 255) if excess >= unusual_from_db else 0
-        meter.calm = min(meter.calm + 1, 255) if excess < unusual_from_db - params.louder_clear_margin_db else 0
+        is_calm = excess < unusual_from_db - params.louder_clear_margin_db
+        meters.loud_at[row] = min(meters.loud_at[row] + 1, 255) if excess >= unusual_from_db else 0
+        meters.calm_at[row] = min(meters.calm_at[row] + 1, 255) if is_calm else 0
         end_ms = start_ms + self._window_ms
-        if meter.loud >= params.louder_closes:
-            meter.louder = True
-            minutes = meter.loud * params.window_s // 60
-            words = text.louder(self._clock, name, level, usual, minutes, end_ms)
+        if meters.loud_at[row] >= params.louder_closes:
+            meters.louder_at[row] = True
+            minutes = meters.loud_at[row] * params.window_s // 60
+            words = text.louder(self._clock, meters.names.name_of(row), level, usual, minutes, end_ms)
             self._say(
-                meter.scope, end_ms, now_ms, None, "louder_than_usual", name, True, words, "info",
+                row, end_ms, now_ms, None, "louder_than_usual", True, words, "info",
                 score=excess, threshold=unusual_from_db, baseline=usual, observed=level,
             )  # fmt: skip
-        elif meter.louder and meter.calm >= params.clear_closes:
-            meter.louder = False
-            words = text.usual_again(self._clock, name, level, usual, end_ms)
+        elif meters.louder_at[row] and meters.calm_at[row] >= params.clear_closes:
+            meters.louder_at[row] = False
+            words = text.usual_again(self._clock, meters.names.name_of(row), level, usual, end_ms)
             self._say(
-                meter.scope, end_ms, now_ms, None, "louder_than_usual", name, False, words, "info",
+                row, end_ms, now_ms, None, "louder_than_usual", False, words, "info",
                 score=excess, threshold=unusual_from_db, baseline=usual, observed=level,
             )  # fmt: skip
+
+    def _close_ms(self, start_ms: int) -> int:
+        return start_ms + self._window_ms + self._grace_ms
+
+    def _period_at(self, time_ms: int) -> Period:
+        return period_of(self._clock.hour_index(time_ms) % 24)
 
     # -- saying it ---------------------------------------------------------------------------------------------------
-    def _end_all(self, name: str, meter: _Meter, now_ms: int, position: int | None) -> None:
-        if meter.over:
-            self._end(name, meter, "over_limit", now_ms, position)
-        if meter.louder:
-            self._end(name, meter, "louder_than_usual", now_ms, position)
-        meter.over = meter.louder = False
-        meter.over_count = meter.loud = 0
+    def _end_all(self, row: int, now_ms: int, position: int | None) -> None:
+        meters = self._meters
+        if meters.over[row]:
+            self._end(row, "over_limit", now_ms, position)
+        if meters.louder[row]:
+            self._end(row, "louder_than_usual", now_ms, position)
+        meters.over[row] = meters.louder[row] = False
+        meters.over_count[row] = meters.loud[row] = 0
 
-    def _end(self, name: str, meter: _Meter, rule: str, now_ms: int, position: int | None) -> None:
+    def _end(self, row: int, rule: str, now_ms: int, position: int | None) -> None:
         """Nothing can be said any more."""
-        words = text.no_data(self._clock, name, now_ms)
-        self._say(meter.scope, now_ms, now_ms, position, rule, name, False, words, "info", score=0.0, threshold=0.0)
+        words = text.no_data(self._clock, self._meters.names.name_of(row), now_ms)
+        self._say(row, now_ms, now_ms, position, rule, False, words, "info", score=0.0, threshold=0.0)
 
     def _say(
-        self, scope: str, event_ms: int, now_ms: int, position: int | None, rule: str, meter: str, active: bool,
+        self, row: int, event_ms: int, now_ms: int, position: int | None, rule: str, active: bool,
         words: tuple[str, str], severity: Severity, *, score: float, threshold: float,
         baseline: float | None = None, observed: float | None = None,
     ) -> None:  # fmt: skip
         """``position`` None: said by a timer."""
+        meter, scope = self._meters.names.name_of(row), self._meters.scopes[row]
         cause = f"timer:{rule}:{meter}@{now_ms}"
         if position is not None and self._batch is not None:
             cause = event_id_at(self._batch, position)
@@ -343,17 +404,3 @@ class NoiseLimit:
             reason_zh=words[0], reason_en=words[1], cause_id=cause, detected_time_ms=now_ms,
         )  # fmt: skip
         self._out.append(Emitted(now_ms, position is None, position or 0, scope, event_ms, data))
-
-
-def _saved(meter: _Meter) -> tuple[Any, ...]:
-    values = [getattr(meter, name) for name in _Meter.__slots__ if name != "baseline"]
-    return (*values, meter.baseline.saved() if meter.baseline is not None else None)
-
-
-def _meter_of(values: tuple[Any, ...]) -> _Meter:
-    meter = _Meter("")
-    names = [name for name in _Meter.__slots__ if name != "baseline"]
-    for name, value in zip(names, values, strict=False):
-        setattr(meter, name, value)
-    meter.baseline = NoiseBaseline.of(values[-1]) if values[-1] is not None else None
-    return meter

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from river import stats
 
 from detectors.contract import Emitted
 from detectors.gb3096 import LIMITS_DB, energy, level_db, limit_db, period_of
 from detectors.local_time import HOUR_MS, LocalClock
-from detectors.noise_baseline import BaselineParams, NoiseBaseline
+from detectors.noise_baseline import BaselineParams, NoiseBaselines
 from detectors.noise_limit import NoiseLimit
 from schemas.families.system import Detection
 from tests.detectors.batches import DAY, HOUR, MINUTE, SECOND, Say, cut, device_entry, laeq, tick, utc_ms
@@ -155,15 +156,19 @@ def test_late_and_repeated_readings_are_not_used() -> None:
 
 
 def test_the_baseline_has_the_recurrence_of_rivers_ewmean() -> None:
+    """Exactly, but for the packed columns' single precision after every step."""
     params = BaselineParams()
-    baseline, river_mean = NoiseBaseline(), stats.EWMean(params.fading_factor)
+    baselines, river_mean = NoiseBaselines(), stats.EWMean(params.fading_factor)
+    for row in range(3):
+        baselines.begin(row)
     monday_noon = LocalClock("Asia/Shanghai").hour_index(START_MS + 12 * HOUR_MS)
     levels = [50.0 + (n * 7 % 5) for n in range(400)]
+    one, ordinary = np.array([1]), np.array([False])
     for n, level in enumerate(levels):
         day = n // 12
         if day % 7 < 5:
-            baseline.learn(monday_noon + 24 * day, level, False, params)
+            baselines.learn(one, monday_noon + 24 * day, np.array([level]), ordinary, params)
             river_mean.update(level)
-    usual = baseline.usual(monday_noon + 24 * 35, 30, params)
-    assert usual is not None
-    assert usual.level_db == pytest.approx(river_mean.get(), abs=0.01)
+    usual = baselines.usual(np.array([0, 1, 2]), monday_noon + 24 * 35, 30, params)
+    assert usual.known.tolist() == [False, True, False]
+    assert usual.level_db[1] == pytest.approx(river_mean.get(), abs=0.01)

@@ -5,7 +5,8 @@ states. Days of the site's zone come from the daily rollup, other zones' days fr
 offset is no whole hour).
 
 The rollup brings hours and days up to date less often than minutes. Windows that it has touched since are put together
-from the finer rollup here, so every grain is as fresh as the minutes. Days count late events, hours and minutes do not.
+from the finer rollup here (:mod:`projections.queries.touched`), so every grain is as fresh as the minutes. Days count
+late events, hours and minutes do not.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from projections.queries.running import (
     window_number_sql,
     window_parameters,
 )
+from projections.queries.touched import BETWEEN_DAYS, BETWEEN_HOURS, IN_SPAN, Touched, touched
 from projections.queries.windows import Grain
 from projections.tables import EVENT_TABLES
 from schemas.catalogue import BY_NAME
@@ -39,8 +41,6 @@ VALUE_SQL: dict[Aggregate, str] = {
     "uniq": "toFloat64(uniqMerge(uniq_state))",
 }
 
-COARSE_DONE_SQL = """SELECT toString(step) AS step_name, done_to FROM rollup_progress FINAL
-WHERE step IN ('hour', 'day')"""
 ROLLED_UP_SQL = """SELECT written.number AS number, done.done_to AS rolled_up
 FROM (SELECT DISTINCT partition AS number FROM projection_progress WHERE topic = {topic:String}) AS written
 LEFT JOIN (
@@ -52,15 +52,17 @@ ORDER BY number"""
 def series(runner: Runner, query: MetricQuery) -> list[Series]:
     """See :meth:`projections.queries.ports.QueryPort.metric`."""
     starts = numbered_starts(query.windows)
-    grain = _rollup(query)
-    source, parameters = _source(query, grain), _parameters(query) | _rolled_up(runner, grain)
-    if query.by is not None:
-        _check_points(runner, query, source, parameters, len(starts))
+    grain, parameters = _rollup(query), _parameters(query)
+    finer = touched(runner, grain, parameters)
+    source, parameters = _source(query, grain, finer), parameters | finer.parameters()
     rows = runner.rows(
         f"SELECT {_key_sql(query)} AS key, {window_number_sql(query.windows, 'window_start')} AS number, "
-        f"{VALUE_SQL[query.metric.aggregate]} AS value\n{source}\nGROUP BY key, number\nORDER BY key, number",
-        parameters,
+        f"{VALUE_SQL[query.metric.aggregate]} AS value\n{source}\nGROUP BY key, number\nORDER BY key, number\n"
+        "LIMIT {max_rows:UInt64}",
+        parameters | {"max_rows": max(query.max_points, len(starts)) + 1},
     )
+    if query.by is not None:
+        _check_points(runner, query, source, parameters, rows, len(starts))
     return _filled(query, starts, rows)
 
 
@@ -78,48 +80,62 @@ def _filled(query: MetricQuery, starts: dict[int, datetime], rows: list[dict[str
     ]
 
 
-def _check_points(runner: Runner, query: MetricQuery, source: str, parameters: dict[str, Any], windows: int) -> None:
-    keys = runner.rows(f"SELECT uniqExact({_key_sql(query)}) AS keys\n{source}", parameters)[0]["keys"]
+def _check_points(
+    runner: Runner,
+    query: MetricQuery,
+    source: str,
+    parameters: dict[str, Any],
+    rows: list[dict[str, Any]],
+    windows: int,
+) -> None:
+    """:raises TooManyPointsError: the answer would have more points than allowed."""
+    keys = len({row["key"] for row in rows})
+    if len(rows) > query.max_points:  # and may have been cut: how many it would be has to be asked
+        keys = runner.rows(f"SELECT uniqExact({_key_sql(query)}) AS keys\n{source}", parameters)[0]["keys"]
     if keys * windows > query.max_points:
         raise TooManyPointsError(keys, windows, query.max_points)
 
 
-def _source(query: MetricQuery, grain: Grain) -> str:
-    """The rows to put together, as a FROM clause. Days of any zone count late events."""
-    minutes = _rows("metrics_minute")
-    hours = _finer_where_touched("metrics_hour", "toStartOfHour(window_start)", "hours_done", minutes)
-    rows = {"minute": minutes, "hour": hours, "day": hours}[grain]
-    if query.windows.grain == "day":
-        rows = f"{rows}\nUNION ALL\n{_rows('metrics_late')}"
-    if grain == "day":
-        day = "toDate(window_start, {zone:String})"
-        rows = _finer_where_touched("metrics_day", day, "days_done", rows, ("metrics_minute", "metrics_late"))
+def _source(query: MetricQuery, grain: Grain, finer: Touched) -> str:
+    """The rows to put together, as a FROM clause."""
+    if grain == "minute":
+        selects = [_rows("metrics_minute")]
+    elif grain == "hour":
+        selects = _hours(finer)
+    else:
+        selects = [_rows("metrics_day", *_unless(finer.days, finer.in_days)), *_touched_days(finer)]
+    if query.windows.grain == "day" and grain != "day":
+        selects.append(_rows("metrics_late"))  # days of any zone count late events
     only = f"\nWHERE has({{only:Array(String)}}, {_key_sql(query)})" if query.only else ""
-    return f"FROM (\n{rows}\n){only}"
+    return "FROM (\n" + "\nUNION ALL\n".join(selects) + f"\n){only}"
 
 
-def _rows(table: str, condition: str = "") -> str:
+def _hours(finer: Touched) -> list[str]:
+    selects = [_rows("metrics_hour", *_unless(finer.hours, finer.in_hours))]
+    if finer.hours:
+        selects.append(_rows("metrics_minute", BETWEEN_HOURS, finer.in_hours))
+    return selects
+
+
+def _touched_days(finer: Touched) -> list[str]:
+    if not finer.days:
+        return []
+    hours = _rows("metrics_hour", BETWEEN_DAYS, finer.in_days, *_unless(finer.hours, finer.in_hours))
+    selects = [hours, _rows("metrics_late", BETWEEN_DAYS, finer.in_days)]
+    if finer.hours:
+        selects.append(_rows("metrics_minute", BETWEEN_HOURS, finer.in_hours, finer.in_days))
+    return selects
+
+
+def _unless(windows: tuple[int, ...], condition: str) -> list[str]:
+    return [f"NOT {condition}"] if windows else []
+
+
+def _rows(table: str, *conditions: str) -> str:
+    rules = "\n  AND ".join(("metric = {metric:String}", IN_SPAN, SCOPE_RULE, *conditions))
     return (
-        f"SELECT scope, window_start, dim_1, dim_2, count, sum, min, max, energy_sum, uniq_state FROM {table} FINAL\n"
-        "WHERE metric = {metric:String}\n"
-        "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC')\n"
-        f"  AND {SCOPE_RULE}{condition}"
-    )
-
-
-def _finer_where_touched(
-    table: str, window: str, done: str, finer: str, sources: tuple[str, ...] = ("metrics_minute",)
-) -> str:
-    """``table`` where it is up to date, ``finer`` in windows with ``sources`` newer than the run that came to it."""
-    of_sources = (
-        f"SELECT {window} FROM {source} WHERE metric = {{metric:String}} AND version > {{{done}:UInt64}}\n"
-        "  AND window_start >= toDateTime({start_s:Int64}, 'UTC') AND window_start < toDateTime({end_s:Int64}, 'UTC')"
-        for source in sources
-    )
-    touched = f"({' UNION ALL '.join(of_sources)})"
-    return (
-        _rows(table, f"\n  AND {window} NOT IN {touched}")
-        + f"\nUNION ALL\nSELECT * FROM (\n{finer}\n) WHERE {window} IN {touched}"
+        "SELECT scope, window_start, dim_1, dim_2, count, sum, min, max, energy_sum, uniq_state\n"
+        f"FROM {table} FINAL\nWHERE {rules}"
     )
 
 
@@ -137,15 +153,6 @@ def _key_sql(query: MetricQuery) -> str:
     if query.by == "scope":
         return "arrayStringConcat(arraySlice(splitByChar('/', toString(scope)), 1, {depth:UInt8}), '/')"
     return f"dim_{query.metric.dimensions.index(query.by) + 1}"
-
-
-def _rolled_up(runner: Runner, grain: Grain) -> dict[str, int]:
-    """The runs that hours and days have come to; asked before the rows, so that what comes in meanwhile is harmless."""
-    if grain == "minute":
-        return {}
-    rows = runner.rows(COARSE_DONE_SQL, {})
-    done = {row["step_name"]: row["done_to"] for row in rows}
-    return {"hours_done": done.get("hour", 0), "days_done": done.get("day", 0)}
 
 
 def _parameters(query: MetricQuery) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow.compute as pc
 
 from detectors import device_text as text
 from detectors.contract import Emitted
@@ -35,13 +36,14 @@ from detectors.device_table import NEW, OFFLINE, ONLINE, PENDING, Device, Device
 from detectors.device_timers import DeviceTimers
 from detectors.local_time import LocalClock
 from detectors.rows import Row, event_id_at, rows_of
-from detectors.rows_at import places_of, rows_at
+from detectors.rows_at import Mask, Places, places_of, rows_at
 from detectors.state import model_version, pack, unpack
 from schemas.columns import EventBatch
 from schemas.families.movement import Finding
 from schemas.families.readings import Heartbeat, Measured, Presence, Sos
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.system import Detection, DeviceStatus, Severity
+from schemas.records import IntArray
 
 _REGISTRY = 0
 _IRREGULAR = 1
@@ -94,6 +96,7 @@ class DeviceOffline:
         self._out: list[Emitted] = []
         self._batch: EventBatch | None = None  # while processing
         self._heard = Heard()
+        self._added_ms: dict[int, int] = {}  # rows added ahead of their time in this batch, and when they are due
         self._learner = IntervalLearner(params.interval)
         self._table = DeviceTable(self._learner.first_desired)
         self._timers = DeviceTimers(self._table)
@@ -121,7 +124,7 @@ class DeviceOffline:
                 self._seen(row)
         self._fire(clock_ms)
         self._table.put_back()
-        out, self._out, self._batch, self._heard = self._out, [], None, Heard()
+        out, self._out, self._batch, self._heard, self._added_ms = self._out, [], None, Heard(), {}
         return out
 
     def snapshot(self) -> bytes:
@@ -153,22 +156,53 @@ class DeviceOffline:
             return rows_of(batch, self._wanted)
         places = places_of(batch, self._wanted)
         order = by_value(places.positions)
-        rows, tags = self._table.names.rows_of(places.names)[order], places.tags[order]
-        ordinary = self._table.statuses(rows) == ONLINE
-        registry = tags == _REGISTRY
-        if registry.any():  # what a device was and is must not be mixed up
-            ordinary &= ~np.isin(rows, rows[registry])
+        rows, ordinary = self._rows_of(places, order)
         chosen = np.flatnonzero(ordinary)
         if len(chosen) < MIN_DEVICES:
             return rows_of(batch, self._wanted)
         at = order[chosen]
-        messages = Messages(rows[chosen], places.now_ms[at], places.event_ms[at], tags[chosen] == _PERIODIC)
-        over, self._heard = hear(self._table, self._timers, self._learner, messages)
-        if len(chosen) == len(order) and not over.any():
+        periodic = places.tags[at] == _PERIODIC
+        messages = Messages(rows[chosen], places.now_ms[at], places.event_ms[at], periodic)
+        outcome = hear(self._table, self._timers, self._learner, messages)
+        self._heard = outcome.heard
+        for first in outcome.first:
+            self._first_seen(rows[chosen[first]], at[first], places)
+        if len(chosen) == len(order) and not outcome.left.any():
             return []
         left = np.ones(len(batch.recorded_time_ms), dtype=bool)
-        left[places.positions[at]] = over
+        left[places.positions[at]] = outcome.left
         return rows_at(batch, self._wanted, left)
+
+    def _rows_of(self, places: Places, order: IntArray) -> tuple[IntArray, Mask]:
+        """The device's row of each place in order, and whether its message may be ordinary."""
+        table = self._table
+        rows = table.names.rows_of(places.names)[order]
+        registry = places.tags[order] == _REGISTRY
+        statuses = table.statuses(rows)
+        ordinary = (statuses == ONLINE) | (statuses == NEW)
+        if registry.any():  # what a device was and is must not be mixed up
+            ordinary &= ~np.isin(rows, rows[registry & (rows >= 0)]) & ~registry
+            unknown = places.names.take(order[registry & (rows < 0)])
+            if len(unknown):
+                ordinary &= ~pc.is_in(places.names, value_set=unknown.combine_chunks()).to_numpy()[order]
+        new = np.flatnonzero(ordinary & (rows < 0))
+        if len(new):
+            at = order[new]
+            names = places.names.take(at).combine_chunks().dictionary_encode()
+            numbers = names.indices.to_numpy()
+            first = np.unique(numbers, return_index=True)[1]
+            added = table.add_all(names.dictionary, places.scopes.take(at[first]).to_pylist())
+            rows[new] = added[numbers]
+            self._added_ms = dict(zip(added.tolist(), places.now_ms[at[first]].tolist(), strict=True))
+        return rows, ordinary
+
+    def _first_seen(self, rows: IntArray, at: IntArray, places: Places) -> None:
+        names, now = places.names.take(at).to_pylist(), places.now_ms[at].tolist()
+        for row, name, now_ms, position in zip(rows.tolist(), names, now, places.positions[at].tolist(), strict=True):
+            data = DeviceStatus(
+                device=name, status="online", cause="first_seen", expected_interval_s=None, detected_time_ms=now_ms
+            )
+            self._out.append(Emitted(now_ms, False, position, self._table.scope_of(row), now_ms, data))
 
     def _registered(self, row: tuple[Any, ...]) -> None:
         position, now_ms, event_ms, _tag, scope, name, change, kind, site, gateway = row
@@ -325,7 +359,7 @@ class DeviceOffline:
         overdue, heard, since_ms, _branches = evidence
         kind, name = _kind(key), key[2:]
         registered = self._table.names.row_of(name) if kind == "gateway" else -1
-        if registered >= 0:
+        if registered >= 0 and self._added_ms.get(registered, due_ms) <= due_ms:
             scope = self._table.scope_of(registered)
         else:
             scope = common_scope([self._table.scope_of(row) for row in self._membership.members(key)])
@@ -369,7 +403,7 @@ class DeviceOffline:
     def _known(self, row: int, at_ms: int) -> tuple[int, int, float | None]:
         """(status, last sign of life, interval) at a time within the batch."""
         before = self._heard.at(row, at_ms)
-        return self._table.glance(row) if before is None else (ONLINE, *before)
+        return self._table.glance(row) if before is None else before
 
     def _join(self, device: Device, group_key: str, due_ms: int) -> None:
         """The open group stands for this device's silence."""

@@ -1,9 +1,10 @@
 """The ordinary messages of a batch, many devices at a time.
 
 Ordinary is a message of a device that is online and whose timer has not run out before it: it changes only what is
-known of this device, and nothing is said. So all first messages of the batch are taken in at once, then all second
-ones, and so on. From the first message on that is not ordinary, a device's messages of the batch are left to the rules,
-one by one in log order; and so is a tail of many messages of few devices, which is cheaper that way.
+known of this device, and nothing is said. The first message of a device is ordinary too, but that the device is said
+to be online. So all first messages of the batch are taken in at once, then all second ones, and so on. From the first
+message on that is not ordinary, a device's messages of the batch are left to the rules, one by one in log order; and
+so is a tail of many messages of few devices, which is cheaper that way.
 
 The rules may ask what was known of a device at a moment within the batch: :class:`Heard` remembers it.
 """
@@ -15,7 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.device_interval import IntervalLearner
-from detectors.device_table import DUE, INTERVAL, LAST, NO_TIME, RECENT, RECENT_FROM, TIMEOUT, DeviceTable
+from detectors.device_table import (
+    DUE,
+    INTERVAL,
+    LAST,
+    NEW,
+    NO_TIME,
+    ONLINE,
+    RECENT,
+    RECENT_FROM,
+    STATUS,
+    TIMEOUT,
+    DeviceTable,
+)  # fmt: skip
 from detectors.device_timers import DeviceTimers
 from detectors.p2_quantile import Mask
 from schemas.records import IntArray
@@ -44,14 +57,14 @@ class Heard:
 
     def remember(self, rows: IntArray, now_ms: IntArray, columns: IntArray, live: Mask) -> None:
         """A round comes, for the live ones of these rows."""
-        words = columns[[LAST, TIMEOUT, INTERVAL]]
+        words = columns[[STATUS, LAST, TIMEOUT, INTERVAL]]
         if live.all():
             self._rounds.append((rows, now_ms, words))
         else:
             self._rounds.append((rows[live], now_ms[live], words[:, live]))
 
-    def at(self, row: int, at_ms: int) -> tuple[int, float | None] | None:
-        """(last sign of life, interval in seconds or None) of a row at a time, if it has changed since."""
+    def at(self, row: int, at_ms: int) -> tuple[int, int, float | None] | None:
+        """(status, last sign of life, interval in seconds or None) of a row at a time, if it has changed since."""
         if not self._rounds:
             return None
         if self._rows is None:
@@ -64,16 +77,26 @@ class Heard:
         place = start + int(np.searchsorted(self._now_ms[start:end], at_ms, side="right"))
         if place == end:
             return None
-        last_ms, timeout_ms, _ = self._words[:, place].tolist()
-        interval_ms = self._words.view(np.float64).item(2, place)
-        return last_ms, None if timeout_ms == NO_TIME else interval_ms / 1000.0
+        status, last_ms, timeout_ms, _ = self._words[:, place].tolist()
+        interval_ms = self._words.view(np.float64).item(3, place)
+        return status, last_ms, None if timeout_ms == NO_TIME else interval_ms / 1000.0
 
 
-def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, messages: Messages) -> tuple[Mask, Heard]:
-    """Take in what is ordinary; which messages are left over, and what was before. All devices are online."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of messages."""
+
+    left: Mask  # left to the rules
+    first: list[IntArray]  # which are the first of their devices
+    heard: Heard
+
+
+def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, messages: Messages) -> Outcome:
+    """Take in what is ordinary. All devices are online or new."""
     count = len(messages.rows)
     left = np.zeros(count, dtype=bool)
     heard = Heard()
+    outcome = Outcome(left, [], heard)
     order = by_value(messages.rows)
     rows = messages.rows[order]
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
@@ -83,7 +106,7 @@ def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, mes
     devices = rows[starts]
     if len(devices) < MIN_DEVICES:
         left[:] = True
-        return left, heard
+        return outcome
     columns = table.take(devices)
     live = np.ones(len(devices), dtype=bool)
     for number in range(int(counts[0])):
@@ -98,10 +121,14 @@ def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, mes
         here &= columns[DUE, :width] >= now_ms
         left[at[~here]] = True
         heard.remember(devices[:width], now_ms, columns[:, :width], here)
+        first = columns[STATUS, :width] == NEW
+        if first.any():
+            columns[STATUS, :width] = ONLINE
+            outcome.first.append(at[first])
         _round(columns[:, :width], here, now_ms, messages.event_ms[at], messages.periodic[at], learner)
     timers.moved(devices, columns)
     table.put(devices, columns)
-    return left, heard
+    return outcome
 
 
 def _round(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from detectors.growing import grown
@@ -152,6 +153,15 @@ class DeviceTable:
         """Put columns back."""
         self._words[rows] = np.ascontiguousarray(columns.T)
 
+    def add_all(self, names: pa.Array, scopes: list[str]) -> IntArray:
+        """Rows for devices not known yet, no two alike."""
+        rows = self.names.add_all(names)
+        self._make_room()
+        self._words[rows] = self._new_row
+        self._rest[rows] = np.array((LONG_AGO_MS, LONG_AGO_MS, 0, 0, False, False), dtype=_REST)
+        self._rest["scope"][rows] = [self._scope_number(scope) for scope in scopes]
+        return rows
+
     # -- one at a time -----------------------------------------------------------------------------------------------
     def find(self, name: str) -> Device | None:
         """The device of a name."""
@@ -202,8 +212,7 @@ class DeviceTable:
     def add(self, name: str, scope: str) -> Device:
         """A device not known yet."""
         row = self.names.add(name)
-        if row >= len(self._words):
-            self._words, self._rest = grown(self._words, row + 1), grown(self._rest, row + 1)
+        self._make_room()
         self._words[row] = self._new_row
         self._rest[row] = (LONG_AGO_MS, LONG_AGO_MS, self._scope_number(scope), 0, False, False)
         return self.device(row, name)
@@ -220,6 +229,8 @@ class DeviceTable:
 
     def put_back(self) -> None:
         """Write what was taken out."""
+        if len(self._scopes) > 2 * len(self) + _SPARE_SCOPES:
+            self._forget_scopes()
         for row, one in self._out.items():
             words = self._words[row]
             words[:INTS] = (
@@ -236,11 +247,14 @@ class DeviceTable:
         self._out.clear()
         self._found.clear()
 
+    def _make_room(self) -> None:
+        rows = self.names.rows
+        if rows > len(self._words):
+            self._words, self._rest = grown(self._words, rows), grown(self._rest, rows)
+
     def _scope_number(self, scope: str) -> int:
         number = self._scope_numbers.get(scope)
         if number is None:
-            if len(self._scopes) > 2 * len(self) + _SPARE_SCOPES:
-                self._forget_scopes()
             number = self._scope_numbers[scope] = len(self._scopes)
             self._scopes.append(scope)
         return number

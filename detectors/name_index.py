@@ -170,6 +170,30 @@ class NameIndex:
             words = _chosen(words, going_on, len(rows))
         return found
 
+    def add_all(self, names: pa.Array) -> IntArray:
+        """A row for each of several new names, no two alike."""
+        starts, lengths, view = _bytes_of(names)
+        words, hashes = _words_of(starts, lengths, view)
+        again = self._free[len(self._free) - min(len(self._free), len(lengths)) :]
+        del self._free[len(self._free) - len(again) :]
+        first, self._rows = self._rows, self._rows + len(lengths) - len(again)
+        if self._rows > len(self._places):
+            self._places = grown(self._places, self._rows)
+        rows: IntArray = np.concatenate([np.array(again, dtype=np.int64), np.arange(first, self._rows)])
+        counts = (lengths + 7) // 8
+        ends = np.cumsum(counts)
+        self._make_room(int(ends[-1]) if len(ends) else 0)
+        places = self._used_words + ends - counts
+        for number, (which, values) in enumerate(words):
+            self._words[(places if which is None else places[which]) + number] = values
+        self._used_words += int(counts.sum())
+        self._places[rows] = places << _LENGTH_BITS | lengths
+        if 2 * (len(self) + self._gone) > len(self._slots):
+            self._build_slots()
+        else:
+            _insert(self._slots, rows, hashes)
+        return rows
+
     # -- room --------------------------------------------------------------------------------------------------------
     def _new_row(self) -> int:
         row = self._rows
@@ -207,13 +231,18 @@ class NameIndex:
         view = self._words.view(np.uint8)
         lengths = places & _LENGTH_MASK
         hashes = _words_of((places >> _LENGTH_BITS) * 8, lengths, _overlapping(view))[1]
-        wanted = (hashes & np.uint64(size - 1)).astype(np.int64)
-        while len(rows):
-            room = slots[wanted] == _EMPTY
-            slots[wanted[room]] = rows[room]  # of several, the last stays
-            left = slots[wanted] != rows
-            rows, wanted = rows[left], (wanted[left] + 1) & (size - 1)
+        _insert(slots, rows, hashes)
         self._slots, self._gone = slots, 0
+
+
+def _insert(slots: NDArray[np.int32], rows: IntArray, hashes: Words) -> None:
+    mask = len(slots) - 1
+    wanted = (hashes & np.uint64(mask)).astype(np.int64)
+    while len(rows):
+        room = slots[wanted] == _EMPTY
+        slots[wanted[room]] = rows[room]  # of several, the last stays
+        left = slots[wanted] != rows
+        rows, wanted = rows[left], (wanted[left] + 1) & mask
 
 
 def _hash(data: bytes) -> int:

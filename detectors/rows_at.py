@@ -31,6 +31,7 @@ class Places:
     event_ms: IntArray
     tags: IntArray
     names: pa.ChunkedArray  # the first of the columns
+    scopes: pa.ChunkedArray
 
 
 def rows_at(batch: EventBatch, wanted: Wanted, chosen: Mask) -> list[Row]:
@@ -61,11 +62,11 @@ def places_of(batch: EventBatch, wanted: Wanted) -> Places:
         np.concatenate([nothing, *(rows.ints("recorded_time_ms") for rows, _, _ in found)]),
         np.concatenate([nothing, *(rows.ints("event_time_ms") for rows, _, _ in found)]),
         np.repeat([tag for _, tag, _ in found], [len(rows) for rows, _, _ in found]),
-        pa.chunked_array(
-            [chunk for rows, _, name in found for chunk in _text(rows.data.column(name)).chunks], pa.string()
-        ),
+        _one_after_another([rows.data.column(name) for rows, _, name in found]),
+        _one_after_another([rows.envelope.column("scope") for rows, _, _ in found]),
     )
 
 
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if column.type == pa.string() else column.cast(pa.string())
+def _one_after_another(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+    texts = [column if column.type == pa.string() else column.cast(pa.string()) for column in columns]
+    return pa.chunked_array([chunk for text in texts for chunk in text.chunks], pa.string())

@@ -13,7 +13,7 @@ from projections.store.errors import StoreError, syntax_error
 from projections.store.lexer import Kind, Token, tokens, unquote
 
 MAX_QUERY_BYTES = 262_144  # the engine's max_query_size
-_HEAD_BYTES = 16_384  # of a body, in which the head of an INSERT is looked for first
+HEAD_BYTES = 16_384  # of a body, in which the head of an INSERT is looked for first
 _RESULT_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _COMMAND_RESULT_WORDS = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "EXIST", "CHECK", "KILL"})
 
@@ -46,8 +46,8 @@ def read_statement(text: bytes, body: bytes = b"") -> Statement:
 
     :raises StoreError: SYNTAX_ERROR (62) for an empty, unclosed or multiple statement.
     """
-    begin = text or body[:_HEAD_BYTES]
-    rest = body if text else body[_HEAD_BYTES:]
+    begin = text or body[:HEAD_BYTES]
+    rest = body if text else body[HEAD_BYTES:]
     if rest:
         with contextlib.suppress(StoreError):  # of a statement that has not ended here
             statement = _read(begin)

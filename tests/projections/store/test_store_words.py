@@ -6,7 +6,7 @@ import pytest
 
 from projections.store.errors import StoreError
 from projections.store.lexer import Kind, tokens, unquote
-from projections.store.statements import Shape, read_statement
+from projections.store.statements import HEAD_BYTES, Shape, Statement, read_statement
 
 
 def texts(sql: str) -> list[str]:
@@ -114,3 +114,39 @@ def test_query_text_has_a_limit_but_data_has_none() -> None:
     assert read_statement(b"INSERT INTO t FORMAT CSV\n" + b"1\n" * 300_000).data == b"1\n" * 300_000
     with pytest.raises(StoreError):
         read_statement(b"SELECT " + b"'" + b"x" * 300_000 + b"', 1")
+
+
+STATEMENTS = (
+    b"INSERT INTO t FORMAT CSV\n1,2\n",
+    b"INSERT INTO t VALUES (1, 'a;b')",
+    b"insert into `values` (a) format Native\r\n\x00\xff;'",
+    b"INSERT INTO t -- FORMAT CSV\n FORMAT TSV  \n\n1\n",
+    b"INSERT INTO t SELECT 'FORMAT CSV' FORMAT JSON",
+    b"SELECT ';' /* ; */ FORMAT CSV;",
+)
+
+
+def outcome(text: bytes, body: bytes = b"") -> Statement | tuple[int, str]:
+    try:
+        return read_statement(text, body)
+    except StoreError as refusal:
+        return refusal.code, str(refusal)
+
+
+@pytest.mark.parametrize("sql", STATEMENTS)
+def test_a_statement_is_the_same_wherever_its_body_begins(sql: bytes) -> None:
+    for cut in range(1, len(sql)):
+        text, body = sql[:cut] + b"\n", sql[cut:]
+        assert outcome(text, body) == outcome(text + body)
+
+
+@pytest.mark.parametrize("sql", STATEMENTS)
+def test_a_long_body_is_the_same_wherever_its_first_part_ends(sql: bytes) -> None:
+    for cut in range(1, len(sql)):
+        body = b" " * (HEAD_BYTES - cut) + sql + b"3" * 10
+        assert outcome(b"", body) == outcome(body)
+
+
+def test_data_that_begins_with_the_body_is_not_copied() -> None:
+    body = b"1\n" * 100_000
+    assert read_statement(b"INSERT INTO t FORMAT CSV\n", body).data is body

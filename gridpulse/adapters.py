@@ -1,33 +1,33 @@
-"""Builds every adapter from the settings: the one place that knows which implementation stands behind which port."""
+"""Builds every adapter from the settings: the one place that knows which implementation stands behind which port.
+
+What is heavy is imported where it is built: most processes and commands need few of these, and importing all of them
+takes a second of a slow machine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from detectors.contract import Emitted
-from detectors.outputs import to_event
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import DATABASE, READER_USER, Settings
-from projections.client import Client, connect, connect_later, with_retries
-from projections.migrate import migrate
-from projections.writer import Writer
-from schemas.codec import Dead, Decoder
-from schemas.event import to_new_record
-from schemas.records import NewRecord
-from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
 from streams.clocks import LogClock, wall_clock
-from streams.dead_letter_limit import DeadLetterLimits
-from streams.flow import FlowPorts, WriterItem
-from streams.ingest import Ingest, IngestConfig, dead_letter_record, remember_latest
-from streams.keys import LogKeyRing, issue_key, revoke_key
 from streams.log import EventLog
 from streams.log_url import open_log
-from streams.recent_ids import RecentIds
+
+if TYPE_CHECKING:
+    from detectors.contract import Emitted
+    from projections.client import Client
+    from schemas.codec import Dead
+    from schemas.records import NewRecord
+    from schemas.strict import Limits
+    from streams.dead_letter_limit import DeadLetterLimits
+    from streams.flow import FlowPorts, WriterItem
+    from streams.ingest import Ingest
 
 Clock = Callable[[], int]
 
@@ -47,10 +47,14 @@ def the_clock(settings: Settings, log: EventLog) -> Clock:
 
 
 def limits(settings: Settings) -> Limits:
+    from schemas.strict import Limits
+
     return Limits(max_event_bytes=settings.max_event_bytes, max_ahead_ms=int(settings.max_ahead_s * 1000))
 
 
 def dead_letter_limits(settings: Settings) -> DeadLetterLimits:
+    from streams.dead_letter_limit import DeadLetterLimits
+
     return DeadLetterLimits(
         settings.dead_letter_max_ratio, settings.dead_letter_window_records, settings.dead_letter_max_run
     )
@@ -62,6 +66,8 @@ def clickhouse(settings: Settings, reader: bool = False, database: str | None = 
     ``later``: connect with the first statement only, so that nothing waits for a store that is away.
     ``database``: another one than the settings name, made where it is missing: of a replay run, a rebuild, a check.
     """
+    from projections.client import connect, connect_later, with_retries
+
     url, password = settings.effective_clickhouse_url, _password(settings)
     if settings.embedded_store:
         secrets = store_secrets(settings.data_dir)
@@ -90,11 +96,16 @@ def _password(settings: Settings) -> str | None:
 
 def migrate_database(settings: Settings, dry_run: bool = False) -> list[str]:
     """Create or upgrade the database; the names of the migrations that were (or would be) applied."""
+    from projections.migrate import migrate
+
     with clickhouse(settings) as client:
         return [str(applied) for applied in migrate(client, dry_run=dry_run)]
 
 
 def the_ingest(settings: Settings, log: EventLog, clock: Clock) -> Ingest:
+    from streams.ingest import Ingest, IngestConfig, remember_latest
+    from streams.recent_ids import RecentIds
+
     recent = RecentIds()
     remember_latest(log, DOMAIN_TOPICS, recent, limits=limits(settings))
     config = IngestConfig(settings.partitions, limits(settings), settings.scope_roots)
@@ -105,6 +116,8 @@ class FlowWriter:
     """The writer of a dataflow: one insert per event type for all batches at hand."""
 
     def __init__(self, settings: Settings, flow: str) -> None:
+        from projections.writer import Writer
+
         self._client = clickhouse(settings)
         self._writer = Writer(self._client, flow)
 
@@ -117,7 +130,12 @@ class FlowWriter:
 
 
 def flow_ports(settings: Settings, log: EventLog, flow: str) -> FlowPorts:
-    from detectors.lane import DetectorParams, build_lane  # River: a third of the start of whoever imports it
+    from detectors.lane import DetectorParams, build_lane
+    from detectors.outputs import to_event
+    from schemas.codec import Decoder
+    from schemas.event import to_new_record
+    from streams.flow import FlowPorts
+    from streams.ingest import dead_letter_record
 
     decoder = Decoder(limits(settings))
     params = DetectorParams(timezone=settings.site_timezone)
@@ -143,18 +161,24 @@ def flow_ports(settings: Settings, log: EventLog, flow: str) -> FlowPorts:
 
 def issue_api_key(settings: Settings, role: Any, scope: str, note: str | None) -> tuple[str, str]:
     """A new key: its id and its text."""
+    from streams.keys import issue_key
+
     with the_log(settings) as log:
         text, event = issue_key(log, role, scope, note)
         return event.key_id, text
 
 
 def list_api_keys(settings: Settings) -> list[dict[str, Any]]:
+    from streams.keys import LogKeyRing
+
     with the_log(settings) as log:
         return [key.model_dump(exclude={"key_sha256"}) for key in LogKeyRing(log).keys()]  # noqa: SIM118 - not a dict
 
 
 def revoke_api_key(settings: Settings, key_id: str) -> None:
     """:raises StartError: no such key."""
+    from streams.keys import LogKeyRing, revoke_key
+
     with the_log(settings) as log:
         keys = {key.key_id: key for key in LogKeyRing(log).keys()}  # noqa: SIM118 - not a dict
         if key_id not in keys:

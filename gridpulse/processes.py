@@ -1,4 +1,7 @@
-"""What ``gridpulse run`` can run. Each runs in the foreground until it is told to stop, and is safe to restart."""
+"""What ``gridpulse run`` can run. Each runs in the foreground until it is told to stop, and is safe to restart.
+
+Each imports what it needs when it is started: a store that is to be back soon does not wait for Bytewax.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from gridpulse import adapters
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import READER_USER, WRITER_USER, Settings, split_list
-from schemas.topics import DOMAIN_TOPICS
-from streams.flow import Cluster, FlowConfig, run_flow
-from streams.ticker import Ticker
+
+if TYPE_CHECKING:
+    from streams.ticker import Ticker
 
 READER_PROFILE = {"max_execution_time": "20"}
 """The reader's limits: a read-only user cannot set its own."""
@@ -43,7 +46,10 @@ def run_api(settings: Settings) -> None:
     """Query API and ingest; writes ticks to idle partitions when ``ticker`` is on."""
     import uvicorn
 
+    from gridpulse import adapters
     from gridpulse.api_wiring import build_api
+    from schemas.topics import DOMAIN_TOPICS
+    from streams.ticker import Ticker
 
     require_free_port(settings.api_host, settings.api_port, "GRIDPULSE_API_PORT")
     with adapters.the_log(settings) as log:
@@ -74,6 +80,9 @@ def _tick(ticker: Ticker, stop: threading.Event) -> None:
 
 def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
     def run(settings: Settings) -> None:
+        from gridpulse import adapters
+        from streams.flow import Cluster, FlowConfig, run_flow
+
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Bytewax panics on Ctrl-C; ending anywhere is safe here
         if write:
             adapters.clickhouse(settings).close()  # says at once where there is none
@@ -96,6 +105,7 @@ def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
 
 def run_rollup(settings: Settings) -> None:
     """Keeps minutes, hours and days of every metric up to date."""
+    from gridpulse import adapters
     from projections.rollup import RollupWorker
 
     client = adapters.clickhouse(settings)
@@ -104,6 +114,7 @@ def run_rollup(settings: Settings) -> None:
 
 def run_bridge(settings: Settings) -> None:
     """Takes events from vendors' Kafka topics."""
+    from gridpulse import adapters
     from streams.bridge import Bridge
     from streams.log_url import kafka_client
 

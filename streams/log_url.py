@@ -16,7 +16,6 @@ from typing import Final
 from urllib.parse import unquote
 
 from streams.log import EventLog, LogConfigError
-from streams.log_kafka import KafkaLog
 from streams.log_sqlite import BUSY_TIMEOUT_S, SqliteLog
 
 _FORMS: Final = "sqlite:///path or kafka://host:port[,host:port]"
@@ -32,6 +31,8 @@ def open_log(url: str, clock: Callable[[], int]) -> EventLog:
     scheme, rest, options = _split(url)
     if scheme == "sqlite":
         return _open_sqlite(rest, options, clock)
+    from streams.log_kafka import KafkaLog  # here, since Kafka's client is heavy and the default does without
+
     bootstrap = _bootstrap(rest)
     replication = _whole_number(options, _REPLICATION, -1)
     client_config = {name: value for name, value in options.items() if name != _REPLICATION}

@@ -33,19 +33,18 @@ from schemas.vectors import (
     constant,
     control_free,
     is_valid,
-    lengths,
-    made_of,
     matches_often,
+    texts_of,
     times_ms,
 )
 
 _SOURCE_BYTES = byte_set(set(range(256)) - set(SOURCE_FORBIDDEN.encode()))
 _ENVELOPE_CHECKS: dict[str, tuple[Check, ...]] = {
     "specversion": (constant(SPEC_VERSION),),
-    "id": (lengths(1, MAX_ID_LENGTH), control_free),
-    "source": (lengths(1, MAX_SOURCE_LENGTH), made_of(_SOURCE_BYTES)),
+    "id": (texts_of(1, MAX_ID_LENGTH), control_free),
+    "source": (texts_of(1, MAX_SOURCE_LENGTH, _SOURCE_BYTES),),
     "scope": (matches_often(re.compile(SCOPE_PATTERN)),),
-    "partitionkey": (lengths(1, MAX_KEY_LENGTH), control_free),
+    "partitionkey": (texts_of(1, MAX_KEY_LENGTH), control_free),
 }
 OPTIONAL = ("time", "partitionkey")
 ENVELOPE = (*_ENVELOPE_CHECKS, "time")  # "type" is held against its own type's name
@@ -147,13 +146,13 @@ def _raised(rows: Candidates) -> tuple[BoolArray, list[pa.Array]]:
         for upcaster in kind.upcasters:
             data = upcaster(data)
         _hold_model(kind.latest, data, ok)
-    return ok, [data[name] for name in kind.latest.schema.names]
+    return ok, [data[name] for name in kind.latest.names]
 
 
 def _hold_model(model: CompiledModel, data: Columns, ok: BoolArray) -> None:
     """Clear ``ok`` where a rule of the model fails."""
-    for field, checks in zip(model.schema, model.checks, strict=True):
-        _hold(checks, data[field.name], field.nullable, ok)
+    for field in model.fields:
+        _hold(field.checks, data[field.name], field.is_optional, ok)
     if model.rule is not None:
         ok &= model.rule(data)
 

@@ -8,7 +8,7 @@ how records are written, on grouping or on where batches are cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +71,8 @@ class Decoder:
                 dead.append(_dead(batch, position, outcome))
             else:
                 events.setdefault(outcome.event_type.name, []).append((position, outcome))
-        for name, found_events in events.items():
-            rows.setdefault(name, []).append(_of_strict(batch, found_events))
+        for typed in _of_strict(batch, events):
+            rows.setdefault(typed.type_name, []).append(typed)
         rows.pop(Tick.type_name, None)
         types = {name: _merged(rows[name]) for name in sorted(rows)}
         return Decoded(EventBatch(batch.partition, batch.recorded_time_ms, types), dead)
@@ -125,18 +125,27 @@ def _of_fast(batch: RawBatch, found: Accepted) -> Iterator[TypedRows]:
         yield TypedRows(of_type.event_type.name, found.at[rows], part, of_type.data)
 
 
-def _of_strict(batch: RawBatch, found: list[tuple[int, Event]]) -> TypedRows:
-    """Events of one type, in order, with their places in the batch."""
-    at = np.asarray([position for position, _ in found], dtype=np.int64)
-    events = [event for _, event in found]
+def _of_strict(batch: RawBatch, found: Mapping[str, list[tuple[int, Event]]]) -> Iterator[TypedRows]:
+    """Events by type with their places in the batch, each type's in order."""
+    flat = [each for events in found.values() for each in events]
+    if not flat:
+        return
+    at = np.asarray([position for position, _ in flat], dtype=np.int64)
     ids, sources, scopes = (
-        pa.array([getattr(event, name) for event in events], type=pa.string()) for name in ("id", "source", "scope")
+        pa.array([getattr(event, name) for _, event in flat], type=pa.string()) for name in ("id", "source", "scope")
     )
-    times = np.asarray([event.event_time_ms for event in events], dtype=np.int64)
-    schema = data_schema(events[0].event_type)
-    columns = [pa.array([getattr(event.data, column.name) for event in events], type=column.type) for column in schema]
+    times = np.asarray([event.event_time_ms for _, event in flat], dtype=np.int64)
     envelope = _envelope(batch, at, ids, sources, scopes, times)
-    return TypedRows(events[0].event_type.name, at, envelope, pa.Table.from_arrays(columns, schema=schema))
+    start = 0
+    for name, events in found.items():
+        schema = data_schema(events[0][1].event_type)
+        columns = [
+            pa.array([getattr(event.data, column.name) for _, event in events], type=column.type) for column in schema
+        ]
+        stop = start + len(events)
+        part = envelope.slice(start, len(events))
+        yield TypedRows(name, at[start:stop], part, pa.Table.from_arrays(columns, schema=schema))
+        start = stop
 
 
 def _envelope(

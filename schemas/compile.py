@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from schemas.base import EventData, EventType, Upcaster
 from schemas.families.readings import QUANTITIES, Measured, heartbeat_1_to_2
-from schemas.vectors import BoolArray, Check, begins_with, byte_set, lengths, made_of, numbers, one_of, within
+from schemas.vectors import BoolArray, Check, byte_set, numbers, one_of, texts_of, within
 
 ARROW_TYPES: dict[type, pa.DataType] = {
     str: pa.string(),
@@ -67,11 +67,23 @@ def data_schema(event_type: EventType) -> pa.Schema:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledField:
+    """A field as a column; the schema says the same, but asking it takes longer."""
+
+    name: str
+    type: pa.DataType
+    is_text: bool
+    is_optional: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModel:
     """A model as columns: their schema, the checks of each, and the model's own rule over all of them."""
 
     schema: pa.Schema
-    checks: tuple[tuple[Check, ...], ...]  # one tuple per field of ``schema``
+    fields: tuple[CompiledField, ...]
+    names: tuple[str, ...]
     rule: ModelRule | None
 
 
@@ -88,10 +100,19 @@ def compile_model(model: type[EventData]) -> CompiledModel | None:
         if has_validator != (rule is not None):
             raise _NotCompilable
         schema = model_schema(model)
-        checks = tuple(_field_checks(fields[field.name], field) for field in schema)
+        compiled = tuple(
+            CompiledField(
+                field.name,
+                field.type,
+                pa.types.is_string(field.type),
+                field.nullable,
+                _field_checks(fields[field.name], field),
+            )
+            for field in schema
+        )
     except _NotCompilable:
         return None
-    return CompiledModel(schema, checks, rule)
+    return CompiledModel(schema, compiled, tuple(schema.names), rule)
 
 
 def _model_fields(core: Any) -> tuple[dict[str, Any], bool]:
@@ -136,25 +157,27 @@ def _text(core: Any) -> tuple[Check, ...]:
     shortest, longest = core.get("min_length", 0), core.get("max_length")
     if shortest > 1:  # characters can't be counted in bytes
         raise _NotCompilable
-    checks = [lengths(shortest, longest)] if shortest or longest is not None else []
-    return (*checks, *(_pattern(core["pattern"]) if "pattern" in core else ()))
+    if "pattern" in core:
+        return (_pattern(core["pattern"], shortest, longest),)
+    return (texts_of(shortest, longest),) if shortest or longest is not None else ()
 
 
 _PATTERN = re.compile(r"\^\[([^]\\^]+)\](?:\[([^]\\^]+)\]\*|\{([0-9]+)\})\$")
 
 
-def _pattern(pattern: Any) -> tuple[Check, ...]:
+def _pattern(pattern: Any, shortest: int, longest: int | None) -> Check:
     """``^[first][rest]*$`` and ``^[all]{n}$`` over ASCII, as tables of bytes."""
     match = _PATTERN.fullmatch(pattern) if isinstance(pattern, str) else None
     if match is None or not pattern.isascii():
         raise _NotCompilable
     first, rest, count = match.groups()
     if count is not None:
-        return lengths(int(count), int(count)), made_of(byte_set(_characters(first)))
+        n = int(count)
+        return texts_of(max(shortest, n), n if longest is None else min(longest, n), byte_set(_characters(first)))
     allowed, start = byte_set(_characters(rest)), byte_set(_characters(first))
     if (start & ~allowed).any():
         raise _NotCompilable
-    return made_of(allowed), begins_with(start)
+    return texts_of(shortest, longest, allowed, start)
 
 
 def _characters(bracket: str) -> list[int]:
@@ -235,7 +258,7 @@ def _value_set(values: tuple[str, ...]) -> pa.Array:
 MODEL_RULES: dict[type[EventData], ModelRule] = {Measured: _in_unit_and_range}
 
 
-# -- old versions raised as columns; events of a version without it go the strict path ----------------------------------
+# -- old versions raised as columns; events of a version without it go the strict path ---------------------------------
 
 
 def _heartbeat_1_to_2(columns: Columns) -> Columns:

@@ -57,21 +57,17 @@ class _Places:
 
     def put(self, layout: Layout, rows: IntArray, found: Found) -> None:
         """The values of some records, which are of the layout."""
-        is_all = len(rows) == len(found.ok) == len(self._ends)
-        before = -1
-        for name in layout.names:
-            number = self._number.get(name)
-            if number is None:
-                continue
-            start, stop = found.start[name], found.stop[name]
-            if is_all:
-                self._ends[:, 2 * number], self._ends[:, 2 * number + 1] = start, stop
-                self._is_there[:, number] = True
-            else:
-                self._ends[rows, 2 * number], self._ends[rows, 2 * number + 1] = start[found.ok], stop[found.ok]
-                self._is_there[rows, number] = True
-            self._rises &= number > before
-            before = number
+        columns = [column for column, name in enumerate(layout.names) if name in self._number]
+        numbers = np.array([self._number[layout.names[column]] for column in columns], dtype=np.int64)
+        self._rises &= bool((np.diff(numbers) > 0).all())
+        start, stop = found.start[:, columns], found.stop[:, columns]
+        if len(rows) == len(found.ok) == len(self._ends):
+            self._ends[:, 2 * numbers], self._ends[:, 2 * numbers + 1] = start, stop
+            self._is_there[:, numbers] = True
+        else:
+            where = rows[:, None]
+            self._ends[where, 2 * numbers], self._ends[where, 2 * numbers + 1] = start[found.ok], stop[found.ok]
+            self._is_there[where, numbers] = True
 
     def keep(self, rows: IntArray) -> None:
         """Forget the other records."""
@@ -179,9 +175,9 @@ def _data(
         layout = data_layout(rest)
         return layout if layout is not None and _suits(layout, kind) else None
 
-    schema, records = kind.model.schema, heads.rows[rows]
+    names, records = kind.model.names, heads.rows[rows]
     after, end = heads.after[rows], content.stop[records]
-    places = _Places(schema.names, after)
+    places = _Places(names, after)
     is_cut: BoolArray = np.zeros(len(rows), dtype=np.bool_)
     for layout, hit, found in _by_layout(content, records, after, heads.quote[rows], min_rows, layout_of, end):
         places.put(layout, hit, found)
@@ -193,9 +189,9 @@ def _data(
         rows = rows[kept]
         places.keep(kept)
     ok: BoolArray = np.ones(len(rows), dtype=np.bool_)
-    data = places.texts(content, schema.names, np.arange(len(rows)))
-    for field in schema:
-        if not pa.types.is_string(field.type):
+    data = places.texts(content, names, np.arange(len(rows)))
+    for field in kind.model.fields:
+        if not field.is_text:
             data[field.name], certain = _READERS[field.type](data[field.name])
             ok &= certain
     return rows, ok, data
@@ -210,9 +206,7 @@ _READERS: dict[pa.DataType, Callable[[pa.Array], tuple[pa.Array, BoolArray]]] = 
 
 def _suits(layout: Layout, kind: FastType) -> bool:
     """Whether the names are the model's, the texts where it has texts, and nothing demanded is missing."""
-    schema = kind.model.schema
     given = dict(zip(layout.names, layout.is_text, strict=True))
-    return given.keys() <= set(schema.names) and all(
-        given[field.name] == pa.types.is_string(field.type) if field.name in given else field.nullable
-        for field in schema
+    return given.keys() <= set(kind.model.names) and all(
+        given[field.name] == field.is_text if field.name in given else field.is_optional for field in kind.model.fields
     )

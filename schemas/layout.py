@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.records import IntArray
@@ -74,16 +75,11 @@ class Content:
         """The place of the quote with that number; beyond the last one, the last one's."""
         return self._quotes[np.minimum(number, len(self._quotes) - 1)]
 
-    def reads(self, at: IntArray, run: bytes) -> BoolArray:
-        """Where the run stands at the given places."""
-        words = -(-len(run) // 8)
+    def windows(self, at: IntArray, words: int) -> npt.NDArray[np.uint64]:
+        """So many words of eight bytes from each of the places; beyond the end anything may be in them."""
         windows = np.ndarray((self.size + 1,), dtype=f"V{8 * words}", buffer=self.data, strides=(1,))
-        found = windows[np.minimum(at, self.size)].view(np.uint64).reshape(len(at), words)
-        wanted = np.frombuffer(run.ljust(8 * words, b"\0"), dtype=np.uint64)
-        last = (found[:, -1] ^ wanted[-1]) & np.frombuffer((b"\xff" * (len(run) % 8 or 8)).ljust(8, b"\0"), np.uint64)
-        for word in range(words - 1):
-            last |= found[:, word] ^ wanted[word]
-        return np.asarray(last == 0)
+        found = windows[np.clip(at, 0, self.size)]
+        return found.view(np.uint64).reshape((*at.shape, words))
 
 
 def is_utf8(content: bytes) -> bool:
@@ -103,39 +99,55 @@ class Found:
     """The records of a layout among those looked at: parallel to these. Places mean nothing where ``ok`` is false."""
 
     ok: BoolArray
-    start: dict[str, IntArray]  # of each value
-    stop: dict[str, IntArray]
+    start: IntArray  # of each value: one row per record, one column per name
+    stop: IntArray
     after: IntArray  # where the last run ends, and the number of the next quote there
     quote: IntArray
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
     """``runs[i]`` stands before the value ``names[i]``; the last one after all. A text's quotes belong to the runs."""
 
-    names: tuple[str, ...]
-    is_text: tuple[bool, ...]
-    runs: tuple[bytes, ...]
+    def __init__(self, names: tuple[str, ...], is_text: tuple[bool, ...], runs: tuple[bytes, ...]) -> None:
+        self.names = names
+        self.is_text = is_text
+        quotes = np.array([run.count(b'"') for run in runs], dtype=np.int64)
+        self._lengths = np.array([len(run) for run in runs], dtype=np.int64)
+        self._quotes = int(quotes.sum())
+        self._quotes_before = np.cumsum(quotes) - quotes
+        self._first_quote = np.array([run.find(b'"') for run in runs], dtype=np.int64)  # within the run
+        self._words = -(-int(self._lengths.max()) // 8)
+        size = 8 * self._words
+        self._wanted = _words([run.ljust(size, b"\0") for run in runs])
+        self._mask = _words([(b"\xff" * len(run)).ljust(size, b"\0") for run in runs])
 
     def find(self, content: Content, at: IntArray, quote: IntArray, end: IntArray | None = None) -> Found:
         """Those that begin at the given places (``quote``: number of the first quote from there) and stop at ``end``.
 
-        Without ``end`` the last value must be a text.
+        Without ``end`` the last value must be a text. A run is looked for where its first quote would have to be.
         """
-        ok = content.reads(at, self.runs[0])
-        at, quote = at + len(self.runs[0]), quote + self.runs[0].count(b'"')
-        starts, stops = {}, {}
-        for name, run in zip(self.names, self.runs[1:], strict=True):
-            starts[name] = at
-            quotes = run.count(b'"')
-            stop = end - len(run) if end is not None and not quotes else content.quote(quote) - run.index(b'"')
-            ok &= stop >= at
-            ok &= content.reads(stop, run)
-            stops[name] = stop
-            at, quote = stop + len(run), quote + quotes
+        run_at = content.quote(quote[:, None] + self._quotes_before) - self._first_quote
+        run_at[:, 0] = at
+        if end is not None and len(self.names) and self._first_quote[-1] < 0:
+            run_at[:, -1] = end - self._lengths[-1]
+        run_end = run_at + self._lengths
+        start, stop = run_end[:, :-1], run_at[:, 1:]
+        strange = (content.windows(run_at, self._words) ^ self._wanted) & self._mask
+        ok: BoolArray = np.asarray(~strange.any(axis=(1, 2)) & (start <= stop).all(axis=1))
+        after = run_end[:, -1]
         if end is not None:
-            ok &= at == end
-        return Found(ok, starts, stops, at, quote)
+            ok &= after == end
+        return Found(ok, start, stop, after, quote + self._quotes)
+
+
+def _words(texts: list[bytes]) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(b"".join(texts), dtype=np.uint64).reshape(len(texts), -1)
+
+
+@lru_cache(maxsize=4096)
+def _layout_of(names: tuple[str, ...], is_text: tuple[bool, ...], runs: tuple[bytes, ...]) -> Layout:
+    """The same few layouts are met again and again."""
+    return Layout(names, is_text, runs)
 
 
 def envelope_layout(record: bytes) -> Layout | None:
@@ -166,4 +178,4 @@ def _layout(text: bytes, at: int, last: re.Pattern[bytes], comma_before_last: bo
         run_start, may_go_on = member.end(value), member[4] is not None
         at = member.end()
     runs.append(text[run_start : end.end()])
-    return None if max(map(len, runs)) > _LONGEST_RUN else Layout(tuple(names), tuple(is_text), tuple(runs))
+    return None if max(map(len, runs)) > _LONGEST_RUN else _layout_of(tuple(names), tuple(is_text), tuple(runs))

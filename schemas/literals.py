@@ -41,7 +41,7 @@ def _is_number(texts: pa.Array, longest: int) -> BoolArray:
     at, data = text_parts(texts)
     if at[-1] == 0:
         return ~is_valid(texts)
-    begin, size, last = at[:-1], np.diff(at), len(data) - 1
+    begin, size, last = at[:-1], at[1:] - at[:-1], len(data) - 1
     minus = data[np.minimum(begin, last)] == _MINUS
     lead_at = begin + minus
     lead = data[np.minimum(lead_at, last)] - _ZERO

@@ -71,7 +71,7 @@ def _by_type(values: Sequence[bytes]) -> dict[bytes, list[int]]:
 def _candidates(kind: FastType, at: IntArray, table: pa.Table) -> Candidates:
     data = _joined([table.column("data")])
     ok = constant(kind.wire_name)(_joined([table.column("type")])) & is_valid(data)
-    return Candidates(kind, at, ok, dict(zip(kind.model.schema.names, data.flatten(), strict=True)))
+    return Candidates(kind, at, ok, dict(zip(kind.model.names, data.flatten(), strict=True)))
 
 
 def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:

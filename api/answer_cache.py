@@ -8,6 +8,8 @@ Stale        for ``stale_s`` more it is still given, while a new one is being wo
              waits. A refresh that fails leaves the old answer until that time is over.
 Together     questions with the same key are worked out once; a failure reaches all who wait, and is not kept. The work
              is a worker's, not the first asker's: who goes away takes nothing from the others.
+First        come those who wait: refreshes have a few workers of their own, and who can no longer be given the old
+             answer moves up.
 Bounds       ``max_entries`` and ``max_bytes``; the least recently used go first. An answer of more than an eighth of
              the bytes is not kept.
 Age          counted from when the work began, so what it says is at least that fresh.
@@ -19,7 +21,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 How = Literal["hit", "stale", "miss", "coalesced", "off"]
@@ -57,16 +59,26 @@ class Kept:
     fresh_until_s: float
 
 
-class AnswerCache:
-    """Thread-safe. ``submit`` has a job done elsewhere, soon; the job never raises."""
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One answer being worked out; ``is_awaited``: by somebody who has none to go on with."""
 
-    def __init__(self, limits: CacheLimits, submit: Submit, monotonic_s: Callable[[], float]) -> None:
+    build: Callable[[], bytes]
+    promise: Future[Kept] = field(default_factory=Future)
+    is_awaited: bool = False
+    is_begun: bool = False
+
+
+class AnswerCache:
+    """Thread-safe. ``submit`` and ``refresh`` have a job done elsewhere, at once or when there is time; none raises."""
+
+    def __init__(self, limits: CacheLimits, submit: Submit, refresh: Submit, monotonic_s: Callable[[], float]) -> None:
         self._limits = limits
-        self._submit = submit
+        self._submit, self._refresh = submit, refresh
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._kept: OrderedDict[AnswerKey, Kept] = OrderedDict()
-        self._under_way: dict[AnswerKey, Future[Kept]] = {}
+        self._under_way: dict[AnswerKey, _Work] = {}
         self._bytes = 0
 
     @property
@@ -83,53 +95,64 @@ class AnswerCache:
     def ask(self, key: AnswerKey, build: Callable[[], bytes]) -> tuple[How, Kept | Future[Kept]]:
         """The answer, or the promise of it; ``build`` works it out, in a worker, when it has to be."""
         if self._limits.fresh_s <= 0.0:
-            return "off", self._begin(key, build, keep=False)
+            return "off", self._begin(key, _Work(build), self._submit)
         with self._lock:
-            kept, now_s = self._kept.get(key), self._monotonic_s()
-            if kept is not None and now_s >= kept.fresh_until_s + self._limits.stale_s:
-                self._drop(key)
-                kept = None
-            under_way = self._under_way.get(key)
-            if kept is None and under_way is not None:
-                return "coalesced", under_way
+            kept, work = self._young(key), self._under_way.get(key)
             if kept is not None:
-                self._kept.move_to_end(key)
-                if now_s < kept.fresh_until_s or under_way is not None:
-                    return ("hit" if now_s < kept.fresh_until_s else "stale"), kept
-            promise: Future[Kept] = Future()
-            self._under_way[key] = promise
-        self._start(key, build, promise, keep=True)
-        return ("miss", promise) if kept is None else ("stale", kept)
+                is_fresh = self._monotonic_s() < kept.fresh_until_s
+                if is_fresh or work is not None:
+                    return ("hit" if is_fresh else "stale"), kept
+            elif work is not None:
+                if not work.is_awaited:
+                    self._begin(key, work, self._submit)  # in both queues now; whoever comes to it first does it
+                return "coalesced", work.promise
+            work = self._under_way[key] = _Work(build)
+            if kept is None:
+                return "miss", self._begin(key, work, self._submit)
+            self._begin(key, work, self._refresh)
+            return "stale", kept
 
-    def _begin(self, key: AnswerKey, build: Callable[[], bytes], keep: bool) -> Future[Kept]:
-        promise: Future[Kept] = Future()
-        self._start(key, build, promise, keep)
-        return promise
+    def _young(self, key: AnswerKey) -> Kept | None:
+        """The answer that may still be given; it has been used."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if self._monotonic_s() >= kept.fresh_until_s + self._limits.stale_s:
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept
 
-    def _start(self, key: AnswerKey, build: Callable[[], bytes], promise: Future[Kept], keep: bool) -> None:
-        def work() -> None:
-            began_s = self._monotonic_s()
-            try:
-                body = build()
-            except BaseException as fault:  # noqa: BLE001 - handed to all who wait, who raise it
-                self._over(key, None, keep)
-                promise.set_exception(fault)
+    def _begin(self, key: AnswerKey, work: _Work, submit: Submit) -> Future[Kept]:
+        work.is_awaited = submit is self._submit
+        submit(lambda: self._do(key, work))
+        return work.promise
+
+    def _do(self, key: AnswerKey, work: _Work) -> None:
+        with self._lock:
+            if work.is_begun:
                 return
-            kept = Kept(body, began_s, self._fresh_until_s(began_s))
-            self._over(key, kept, keep)
-            promise.set_result(kept)
-
-        self._submit(work)
+            work.is_begun = True
+        began_s = self._monotonic_s()
+        try:
+            body = work.build()
+        except BaseException as fault:  # noqa: BLE001 - handed to all who wait, who raise it
+            self._over(key, work, None)
+            work.promise.set_exception(fault)
+            return
+        kept = Kept(body, began_s, self._fresh_until_s(began_s))
+        self._over(key, work, kept)
+        work.promise.set_result(kept)
 
     def _fresh_until_s(self, began_s: float) -> float:
         now_s = self._monotonic_s()
         return now_s + min(MAX_FRESH_S, max(self._limits.fresh_s, REST * (now_s - began_s)))
 
-    def _over(self, key: AnswerKey, kept: Kept | None, keep: bool) -> None:
+    def _over(self, key: AnswerKey, work: _Work, kept: Kept | None) -> None:
         """Before the promise is kept: who asks from now on finds the answer, or asks anew."""
-        if not keep:
-            return
         with self._lock:
+            if self._under_way.get(key) is not work:
+                return  # off: nothing is kept
             del self._under_way[key]
             if kept is None or len(kept.body) > self._limits.max_bytes // LARGEST:
                 return

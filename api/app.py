@@ -48,7 +48,8 @@ def create_app(deps: ApiDependencies, monotonic_s: Callable[[], float] = time.mo
         title="GridPulse", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None, openapi_tags=_TAGS
     )
     telemetry = Telemetry()
-    cache = AnswerCache(deps.cache, Workers(deps.query_threads).submit, monotonic_s)
+    awaited, refreshing = Workers("answers", deps.query_threads), Workers("refreshes", max(1, deps.query_threads // 4))
+    cache = AnswerCache(deps.cache, awaited.submit, refreshing.submit, monotonic_s)
     app.state.context = ApiContext(
         deps,
         Freshness(deps.queries, deps.log_state, monotonic_s),

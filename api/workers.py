@@ -15,8 +15,8 @@ class Workers:
     Daemons: a query that hangs must not keep the process alive, as an executor's threads would.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, name: str, threads: int) -> None:
+        self._name, self._threads = name, threads
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = 0
@@ -28,7 +28,7 @@ class Workers:
                 self._idle -= 1  # one that waits will take it
             elif self._started < self._threads:
                 self._started += 1
-                threading.Thread(target=self._work, name=f"answers-{self._started}", daemon=True).start()
+                threading.Thread(target=self._work, name=f"{self._name}-{self._started}", daemon=True).start()
         self._jobs.put(job)
 
     def _work(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,11 +25,12 @@ class World:
     takes_s: float = 0.0
     built: list[AnswerKey] = field(default_factory=list)
     jobs: list[Callable[[], None]] = field(default_factory=list)
+    refreshes: list[Callable[[], None]] = field(default_factory=list)
     fault: BaseException | None = None
     size: int = 0
 
     def __post_init__(self) -> None:
-        self.cache = AnswerCache(self.limits, self.jobs.append, lambda: self.now_s)
+        self.cache = AnswerCache(self.limits, self.jobs.append, self.refreshes.append, lambda: self.now_s)
 
     def ask(self, key: AnswerKey = A) -> tuple[How, Kept | Future[Kept]]:
         def build() -> bytes:
@@ -41,8 +43,8 @@ class World:
         return self.cache.ask(key, build)
 
     def work(self) -> None:
-        while self.jobs:
-            self.jobs.pop(0)()
+        while jobs := self.jobs or self.refreshes:
+            jobs.pop(0)()
 
     def get(self, key: AnswerKey = A) -> tuple[How, bytes]:
         """Ask, and have the work done."""
@@ -67,9 +69,23 @@ def test_a_stale_answer_is_given_while_a_new_one_is_made_and_then_the_new_one() 
     assert (how, kept.body) == ("stale", b"1")
     assert world.cache.age_s(kept) == 1.0
     assert world.ask()[0] == "stale"  # the work is under way and not begun again
-    assert len(world.jobs) == 1
+    assert (len(world.jobs), len(world.refreshes)) == (0, 1)  # nobody waits for it
     world.work()
     assert world.get() == ("hit", b"2")
+
+
+def test_a_refresh_moves_up_when_somebody_has_to_wait_for_it_and_is_done_once() -> None:
+    world = World()
+    world.get()
+    world.now_s += 1.5
+    world.ask()
+    world.now_s += 2.0
+    asked = [world.ask() for _ in range(3)]
+    assert [how for how, _ in asked] == ["coalesced"] * 3
+    assert (len(world.jobs), len(world.refreshes)) == (1, 1)
+    world.work()
+    assert [found.result(0).body for _, found in asked if isinstance(found, Future)] == [b"2"] * 3
+    assert len(world.built) == 2
 
 
 def test_an_answer_that_is_too_old_is_never_given() -> None:
@@ -178,31 +194,29 @@ steps = st.lists(
 def test_any_course_of_things_gives_answers_of_the_key_and_none_too_old(course: list[Step]) -> None:
     """Answers say their key, number and time: whatever happens, each asker gets one of its own key, young enough."""
     limits = CacheLimits(fresh_s=1.0, stale_s=2.0, max_entries=2, max_bytes=1000)
-    now_s, jobs, running = [0.0], list[Callable[[], None]](), dict[int, int]()
-    cache = AnswerCache(limits, jobs.append, lambda: now_s[0])
+    now_s, jobs, built, begun = [0.0], list[Callable[[], None]](), Counter[int](), Counter[int]()
+    cache = AnswerCache(limits, jobs.append, jobs.append, lambda: now_s[0])
     promised: list[tuple[int, float, Future[Kept]]] = []
 
     for step in course:
         now_s[0] += step.wait_s
 
         def build(key: int = step.key, fails: bool = step.fails) -> bytes:
-            running[key] = running.get(key, 0) - 1
+            built[key] += 1
             if fails:
                 raise LookupError(key)
             return b"%d" % key
 
-        before = len(jobs)
         how, found = cache.ask(AnswerKey("metric", str(step.key), ()), build)
-        if len(jobs) > before:
-            running[step.key] = running.get(step.key, 0) + 1
-        assert running.get(step.key, 0) <= 1  # never worked out twice at a time
         if isinstance(found, Future):
             assert how in ("miss", "coalesced")
+            begun[step.key] += how == "miss"
             promised.append((step.key, now_s[0], found))
         else:
             assert found.body == b"%d" % step.key
             age_s = now_s[0] - found.began_s
             assert (how, age_s < limits.fresh_s) in (("hit", True), ("stale", False))
+            begun[step.key] += how == "stale"
             assert age_s < limits.fresh_s + limits.stale_s
         if step.work:
             while jobs:
@@ -211,6 +225,7 @@ def test_any_course_of_things_gives_answers_of_the_key_and_none_too_old(course: 
         assert cache.size_bytes == cache.entries
     while jobs:
         jobs.pop(0)()
+    assert all(built[key] <= begun[key] for key in built)  # at most one work for each miss or stale answer
     for key, asked_s, promise in promised:
         if (fault := promise.exception(0)) is not None:
             assert fault.args == (key,)

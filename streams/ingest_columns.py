@@ -52,7 +52,7 @@ class ColumnarCheck:
 
     def __init__(self, partitions: int, limits: Limits, thresholds: Thresholds | None = None) -> None:
         self._partitions, self._limits = partitions, limits
-        compiled = ((event_type, FastType.of(event_type)) for event_type in EVENT_TYPES)
+        compiled = ((event_type, FastType.of(event_type).get(event_type.wire_name)) for event_type in EVENT_TYPES)
         self._kinds = {
             event_type.wire_name: kind
             for event_type, kind in compiled

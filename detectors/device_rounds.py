@@ -35,6 +35,8 @@ from schemas.records import IntArray
 
 MIN_DEVICES = 24  # fewer at a time are cheaper one by one
 
+_YES = np.ones(1, dtype=bool)
+
 
 @dataclass(frozen=True, slots=True)
 class Messages:
@@ -99,8 +101,8 @@ def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, mes
     outcome = Outcome(left, [], heard)
     order = by_value(messages.rows)
     rows = messages.rows[order]
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    counts = np.diff(starts, append=count)
+    starts = np.flatnonzero(np.concatenate([_YES, rows[1:] != rows[:-1]]))
+    counts = np.concatenate([starts[1:], [count]]) - starts
     most_first = by_value(count - counts)
     starts, counts = starts[most_first], counts[most_first]
     devices = rows[starts]
@@ -135,12 +137,11 @@ def _round(
     ints: IntArray, live: Mask, now_ms: IntArray, event_ms: IntArray, periodic: Mask, learner: IntervalLearner
 ) -> None:
     """One message of each live device."""
-    new = live.copy()  # neither come again, nor another quantity of the same moment
-    for word in range(RECENT_FROM, RECENT_FROM + RECENT):
-        new &= ints[word] != event_ms
-    for word in range(RECENT_FROM, RECENT_FROM + RECENT - 1):
-        np.copyto(ints[word], ints[word + 1], where=new)
-    np.copyto(ints[RECENT_FROM + RECENT - 1], event_ms, where=new)
+    recent = ints[RECENT_FROM : RECENT_FROM + RECENT]
+    new = (recent != event_ms).all(axis=0)  # neither come again, nor another quantity of the same moment
+    new &= live
+    np.copyto(recent[:-1], recent[1:].copy(), where=new)
+    np.copyto(recent[-1], event_ms, where=new)
     np.copyto(ints[LAST], now_ms, where=new)
     learner.learn_columns(ints, now_ms, event_ms, new & periodic)
     np.copyto(ints[DUE], now_ms + ints[TIMEOUT], where=new & (ints[TIMEOUT] != NO_TIME))
@@ -150,6 +151,6 @@ def by_value(values: IntArray) -> IntArray:
     """A stable order of small whole numbers (below 2**32): by the lower half, then by the upper."""
     order: IntArray = np.argsort(values.astype(np.uint16), kind="stable")
     upper = values >> 16
-    if len(upper) and int(upper.max()):
+    if upper.any():
         order = order[np.argsort(upper[order].astype(np.uint16), kind="stable")]
     return order

@@ -1,11 +1,11 @@
 """Timers of a million devices: when the allowed silence of each is over.
 
 Nearly every message moves its device's timer later, and nearly no timer ever fires. So a device's due time is a word of
-its row, and the device waits in a bucket of a second of log time, at or before that due time. When the clock reaches a
-bucket, the devices whose due times have moved on meanwhile are put into later buckets, all at once; the few that are
-really due go into a :class:`~detectors.timers.TimerHeap`, together with the other timers of the detector, which fires
-them in its exact order: due time, then key. Moving a timer later costs nothing but the word; moving it earlier leaves a
-dead entry behind, which the clock sweeps up. Size: 4 bytes per device beside its row.
+its row, and the device waits in a bucket of four seconds of log time, at or before that due time. When the clock gets
+to a bucket, the devices whose due times have moved on meanwhile are put into later buckets, all at once. The few that
+are really due go into a :class:`~detectors.timers.TimerHeap`, together with the other timers of the detector, which
+fires them in its exact order: due time, then key. Moving a timer later costs nothing but the word; moving it earlier
+leaves a dead entry behind, which the clock sweeps up. Size: 4 bytes per device beside its row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from detectors.device_table import DUE, NEVER_MS, NO_TIME, QUEUED, Device, Devic
 from detectors.timers import TimerHeap
 from schemas.records import IntArray
 
-_BUCKET_MS = 1000
+_BUCKET_BITS = 12  # about four seconds
 _FEW = 16  # timers that are cheaper to move one by one
 _NEAR = NO_TIME  # in place of a bucket: in the heap
 
@@ -56,7 +56,7 @@ class DeviceTimers:
     def schedule(self, device: Device, due_ms: int) -> None:
         """Set or move the timer of one device."""
         device.due_ms = due_ms
-        number = due_ms // _BUCKET_MS
+        number = due_ms >> _BUCKET_BITS
         if number < self._opened:
             self.near.schedule(f"d:{device.name}", due_ms)
             device.queued = _NEAR
@@ -81,7 +81,7 @@ class DeviceTimers:
 
     def moved(self, rows: IntArray, columns: IntArray) -> None:
         """The words ``DUE`` of these devices, taken out as columns, may have changed: brings ``QUEUED`` up to date."""
-        numbers = columns[DUE] // _BUCKET_MS
+        numbers = columns[DUE] >> _BUCKET_BITS
         for at in np.flatnonzero(numbers < self._opened).tolist():
             self.near.schedule(f"d:{self._table.names.name_of(int(rows[at]))}", int(columns[DUE, at]))
             columns[QUEUED, at] = _NEAR
@@ -92,7 +92,7 @@ class DeviceTimers:
 
     def open(self, clock_ms: int) -> None:
         """Bring everything that may be due before the clock near. No device may be taken out of the table."""
-        opened = -(-clock_ms // _BUCKET_MS)
+        opened = -(-clock_ms >> _BUCKET_BITS)
         if opened <= self._opened:
             return
         self._opened = opened
@@ -105,9 +105,10 @@ class DeviceTimers:
             return
         rows = np.concatenate(parts)
         queued, dues = self._table.word(QUEUED), self._table.word(DUE)
-        rows = np.unique(rows[queued[rows] == np.repeat(numbers, [len(part) for part in parts])])  # no dead entries
+        rows = np.sort(rows[queued[rows] == np.repeat(numbers, [len(part) for part in parts])])  # no dead entries
+        rows = rows[np.concatenate([np.ones(min(1, len(rows)), dtype=bool), rows[1:] != rows[:-1]])]
         due_ms = dues[rows]
-        wanted = due_ms // _BUCKET_MS
+        wanted = due_ms >> _BUCKET_BITS
         if len(rows) <= _FEW:
             for row, due, number in zip(rows.tolist(), due_ms.tolist(), wanted.tolist(), strict=True):
                 queued[row] = self._put(row, due, number)
@@ -134,7 +135,7 @@ class DeviceTimers:
             return
         order = np.argsort(numbers, kind="stable")
         rows, numbers = rows[order].astype(np.int32), numbers[order]
-        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1)).tolist()
+        starts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()]
         for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
             self._bucket(int(numbers[start])).frombytes(rows[start:end].tobytes())
 

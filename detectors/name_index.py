@@ -3,7 +3,7 @@
 A hash table with open addressing in numpy. Names lie as UTF-8 in 64-bit words, one after another, padded with zeros;
 an array gives each row's place among them and its length. A lookup hashes and compares word by word, all names of a
 column at once, so waits for memory overlap and a million names cost hardly more than a thousand. Rows of removed names
-are given out again. Size: 8 bytes a row, 8 to 16 for the table, and the name itself.
+are given out again. Size: 8 bytes a row, 8 to 24 for the table, and the name itself.
 
 Which row a name gets follows from the order of adding and removing alone. The hash never shows.
 """
@@ -22,6 +22,8 @@ from schemas.records import IntArray
 _EMPTY, _GONE = -1, -2
 _FIRST_ROWS = 64
 _BITS = (1 << 64) - 1
+_STEP_SHIFT = 40
+_ROOMY = 2  # at most half of the table is taken
 _LENGTH_BITS = 16  # of a place: the name's bytes; the rest is its first word
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _FACTOR, _SEED = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
@@ -102,13 +104,13 @@ class NameIndex:
         self._words[start : start + words] = np.frombuffer(data.ljust(words * 8, b"\0"), dtype=_WORD)
         self._used_words += words
         self._places[row] = start << _LENGTH_BITS | len(data)
-        if 2 * (len(self) + self._gone) > len(self._slots):
+        if _ROOMY * (len(self) + self._gone) > len(self._slots):
             self._build_slots()
         else:
-            mask = len(self._slots) - 1
-            slot = _hash(data) & mask
+            mask, mixed = len(self._slots) - 1, _hash(data)
+            slot, step = mixed & mask, mixed >> _STEP_SHIFT | 1
             while (found := self._slots[slot]) >= 0:
-                slot = (slot + 1) & mask
+                slot = (slot + step) & mask
             self._gone -= int(found == _GONE)
             self._slots[slot] = row
         return row
@@ -124,8 +126,8 @@ class NameIndex:
         self._free.append(row)
 
     def _slot_of(self, data: bytes) -> int:
-        mask = len(self._slots) - 1
-        slot = _hash(data) & mask
+        mask, mixed = len(self._slots) - 1, _hash(data)
+        slot, step = mixed & mask, mixed >> _STEP_SHIFT | 1
         length = len(data)
         words = (length + 7) // 8
         padded = data.ljust(words * 8, b"\0")
@@ -135,7 +137,7 @@ class NameIndex:
                 start = place >> _LENGTH_BITS
                 if place & _LENGTH_MASK == length and self._words[start : start + words].tobytes() == padded:
                     return slot
-            slot = (slot + 1) & mask
+            slot = (slot + step) & mask
         return -1
 
     # -- a column of names -------------------------------------------------------------------------------------------
@@ -147,13 +149,13 @@ class NameIndex:
             return found
         words, hashes = _words_of(starts, lengths, view)
         mask = len(self._slots) - 1
-        slots = (hashes & np.uint64(mask)).astype(np.int64)
+        slots, steps = _ways(hashes, mask)
         asked: IntArray = np.arange(len(lengths), dtype=np.int64)
         while len(asked):
             rows = self._slots[slots]
-            same = rows >= 0
-            places = self._places[np.maximum(rows, 0)]
-            same &= (places & _LENGTH_MASK) == lengths
+            places = self._places.take(rows, mode="clip")
+            same = (places & _LENGTH_MASK) == lengths
+            same &= rows >= 0
             firsts = places >> _LENGTH_BITS
             for number, (which, values) in enumerate(words):
                 if which is None:
@@ -165,7 +167,8 @@ class NameIndex:
             if not len(going_on):
                 break
             asked = asked[going_on]
-            slots = (slots[going_on] + 1) & mask
+            steps = steps[going_on]
+            slots = (slots[going_on] + steps) & mask
             lengths = lengths[going_on]
             words = _chosen(words, going_on, len(rows))
         return found
@@ -188,7 +191,7 @@ class NameIndex:
             self._words[(places if which is None else places[which]) + number] = values
         self._used_words += int(counts.sum())
         self._places[rows] = places << _LENGTH_BITS | lengths
-        if 2 * (len(self) + self._gone) > len(self._slots):
+        if _ROOMY * (len(self) + self._gone) > len(self._slots):
             self._build_slots()
         else:
             _insert(self._slots, rows, hashes)
@@ -224,7 +227,7 @@ class NameIndex:
         self._used_words, self._spare_words = total, 0
 
     def _build_slots(self) -> None:
-        size = 1 << max(7, (2 * len(self) + 1).bit_length())
+        size = 1 << max(8, ((_ROOMY + 1) * len(self) + 1).bit_length())
         slots = np.full(size, _EMPTY, dtype=np.int32)
         rows: IntArray = np.flatnonzero(self._places[: self._rows] >= 0)
         places = self._places[rows]
@@ -237,12 +240,20 @@ class NameIndex:
 
 def _insert(slots: NDArray[np.int32], rows: IntArray, hashes: Words) -> None:
     mask = len(slots) - 1
-    wanted = (hashes & np.uint64(mask)).astype(np.int64)
+    wanted, steps = _ways(hashes, mask)
     while len(rows):
         room = slots[wanted] == _EMPTY
         slots[wanted[room]] = rows[room]  # of several, the last stays
         left = slots[wanted] != rows
-        rows, wanted = rows[left], (wanted[left] + 1) & mask
+        rows, steps = rows[left], steps[left]
+        wanted = (wanted[left] + steps) & mask
+
+
+def _ways(hashes: Words, mask: int) -> tuple[IntArray, IntArray]:
+    """Where to look for a name first, and how to go on from there: each its own way, so that no crowds form."""
+    return (hashes & np.uint64(mask)).astype(np.int64), (hashes >> np.uint64(_STEP_SHIFT) | np.uint64(1)).astype(
+        np.int64
+    )
 
 
 def _hash(data: bytes) -> int:

@@ -92,28 +92,26 @@ class P2:
     def _move(
         self, heights: Floats, inner: Floats, desired: Floats, seen: IntArray, values: Floats, chosen: Mask
     ) -> None:
-        for i in _INNER:
-            inner[i - 1] += (values < heights[i]) & chosen
-            np.add(desired[i - 1], self.steps[i - 1], out=desired[i - 1], where=chosen)
+        inner += (values < heights[1:4]) & chosen
+        np.add(desired, np.array(self.steps)[:, None], out=desired, where=chosen)
         np.minimum(heights[0], values, out=heights[0], where=chosen)
         np.maximum(heights[4], values, out=heights[4], where=chosen)
+        off = desired - inner
+        far = ((off >= 1.0) | (off <= -1.0)) & chosen
         for i in _INNER:
-            here = inner[i - 1]
-            before = inner[i - 2] if i > 1 else 1.0
-            after = inner[i] if i < 3 else seen + 1.0
-            off = desired[i - 1] - here
-            up = (off >= 1.0) & (after - here > 1.0)
-            down = (off <= -1.0) & (before - here < -1.0)
-            which = np.flatnonzero((up | down) & chosen)
+            which = np.flatnonzero(far[i - 1])
             if len(which):
-                self._shift(heights, inner, seen, i, which, np.where(up[which], 1.0, -1.0))
+                self._shift(heights, inner, seen, i, which, np.copysign(1.0, off[i - 1][which]))
 
     def _shift(self, heights: Floats, inner: Floats, seen: IntArray, i: int, which: IntArray, sign: Floats) -> None:
-        """Move marker ``i`` of these streams by one place."""
-        below, height, above = heights[i - 1][which], heights[i][which], heights[i + 1][which]
+        """Move marker ``i`` of these streams by one place, where there is room."""
         here = inner[i - 1][which]
         before = inner[i - 2][which] if i > 1 else np.ones(len(which))
         after = inner[i][which] if i < 3 else seen[which] + 1.0
+        room = np.where(sign > 0.0, after - here, here - before) > 1.0
+        if not room.all():
+            which, sign, here, before, after = which[room], sign[room], here[room], before[room], after[room]
+        below, height, above = heights[i - 1][which], heights[i][which], heights[i + 1][which]
         new = _parabola(sign, below, height, above, before, here, after)
         outside = np.flatnonzero(~((below < new) & (new < above)))
         if len(outside):

@@ -33,6 +33,7 @@ from schemas.vectors import (
     constant,
     control_free,
     is_valid,
+    joined,
     matches_often,
     texts_of,
     times_ms,
@@ -81,7 +82,7 @@ class Candidates:
     kind: FastType
     at: IntArray  # their places in the batch
     ok: BoolArray  # false where the reading left a doubt
-    data: Columns  # of its own version's model
+    data: dict[str, pa.Array]  # of its own version's model
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +117,20 @@ def admit(
     if not read:
         return None
     at = np.concatenate([rows.at for rows in read])
-    raised = [_raised(rows) for rows in read]
-    ok = np.concatenate([held for held, _ in raised])
+    held = [rows.ok.copy() for rows in read]
+    raised = _raised(read, held)
+    ok = np.concatenate(held)
     for name, checks in _ENVELOPE_CHECKS.items():
         _hold(checks, envelope[name], name in OPTIONAL, ok)
     event_time_ms = _event_time_ms(envelope["time"], recorded_time_ms[at], limits, ok)
     types: list[Admitted] = []
     start = count = 0
-    for rows, (_, data) in zip(read, raised, strict=True):
+    for rows, data in zip(read, raised, strict=True):
         stop = start + len(rows.at)
-        held = ok[start:stop]
-        fresh = int(np.count_nonzero(held))
+        certain = ok[start:stop]
+        fresh = int(np.count_nonzero(certain))
         if fresh:
-            table = pa.Table.from_arrays(_kept(data, held), schema=rows.kind.latest.schema)
+            table = pa.Table.from_arrays(_kept(data, certain), schema=rows.kind.latest.schema)
             types.append(Admitted(rows.kind.event_type, slice(count, count + fresh), table))
         start, count = stop, count + fresh
     if not types:
@@ -137,24 +139,48 @@ def admit(
     return Accepted(at[ok], texts[0], texts[1], texts[2], event_time_ms[ok], types)
 
 
-def _raised(rows: Candidates) -> tuple[BoolArray, list[pa.Array]]:
-    """Which rows of one type certainly keep every rule of their version and of the latest; the latter's columns."""
-    kind, data = rows.kind, rows.data
-    ok = rows.ok.copy()
-    _hold_model(kind.model, data, ok)
-    if kind.upcasters:
+def _raised(read: Sequence[Candidates], held: Sequence[BoolArray]) -> list[list[pa.Array]]:
+    """Each type's columns in its latest version. Clears ``held`` where a rule of its own version or of that fails."""
+    checks = _Checks()
+    columns = []
+    for rows, ok in zip(read, held, strict=True):
+        kind = rows.kind
+        data: Columns = rows.data
+        checks.add_model(kind.model, data, ok)
         for upcaster in kind.upcasters:
             data = upcaster(data)
-        _hold_model(kind.latest, data, ok)
-    return ok, [data[name] for name in kind.latest.names]
+        if kind.upcasters:
+            checks.add_model(kind.latest, data, ok)
+        columns.append([data[name] for name in kind.latest.names])
+    checks.run()
+    return columns
 
 
-def _hold_model(model: CompiledModel, data: Columns, ok: BoolArray) -> None:
-    """Clear ``ok`` where a rule of the model fails."""
-    for field in model.fields:
-        _hold(field.checks, data[field.name], field.is_optional, ok)
-    if model.rule is not None:
-        ok &= model.rule(data)
+class _Checks:
+    """Checks put off, so that each is called once for the columns of all types: most types have few rows."""
+
+    def __init__(self) -> None:
+        self._columns: dict[Check, list[tuple[pa.Array, BoolArray]]] = {}
+
+    def add_model(self, model: CompiledModel, data: Columns, ok: BoolArray) -> None:
+        """All rules of a model; they will clear ``ok`` where one fails."""
+        for field in model.fields:
+            array = data[field.name]
+            if array.null_count and not field.is_optional:
+                ok &= is_valid(array)
+            if array.null_count < len(array):
+                for check in field.checks:
+                    self._columns.setdefault(check, []).append((array, ok))
+        if model.rule is not None:
+            ok &= model.rule(data)
+
+    def run(self) -> None:
+        for check, columns in self._columns.items():
+            passed = check(joined([array for array, _ in columns]))
+            start = 0
+            for array, ok in columns:
+                ok &= passed[start : start + len(array)]
+                start += len(array)
 
 
 def _kept(arrays: Sequence[pa.Array], ok: BoolArray) -> list[pa.Array]:

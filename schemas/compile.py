@@ -159,12 +159,18 @@ def _text(core: Any) -> tuple[Check, ...]:
         raise _NotCompilable
     if "pattern" in core:
         return (_pattern(core["pattern"], shortest, longest),)
-    return (texts_of(shortest, longest),) if shortest or longest is not None else ()
+    return (_sized(shortest, longest),) if shortest or longest is not None else ()
+
+
+@cache
+def _sized(shortest: int, longest: int | None) -> Check:
+    return texts_of(shortest, longest)
 
 
 _PATTERN = re.compile(r"\^\[([^]\\^]+)\](?:\[([^]\\^]+)\]\*|\{([0-9]+)\})\$")
 
 
+@cache  # equal ones are the same check
 def _pattern(pattern: Any, shortest: int, longest: int | None) -> Check:
     """``^[first][rest]*$`` and ``^[all]{n}$`` over ASCII, as tables of bytes."""
     match = _PATTERN.fullmatch(pattern) if isinstance(pattern, str) else None

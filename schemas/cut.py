@@ -18,7 +18,7 @@ from schemas.admit import ENVELOPE, OPTIONAL, Candidates, FastType
 from schemas.layout import Content, Found, Layout, data_layout, envelope_layout
 from schemas.literals import booleans, floats, integers
 from schemas.records import IntArray
-from schemas.vectors import BoolArray
+from schemas.vectors import BoolArray, joined
 
 _MAX_LAYOUTS = 16
 _TEXTS = ("specversion", "id", "source", "type", "time", "scope", "partitionkey")
@@ -38,11 +38,13 @@ def cut(
     for kind, rows in _by_type(content, heads, kinds, min_rows):
         found = _data(content, kind, heads, rows, min_rows)
         if found is not None:
-            rows, ok, data = found
+            rows, data = found
+            ok: BoolArray = np.ones(len(rows), dtype=np.bool_)
             read.append(Candidates(kind, at[heads.rows[rows]], ok, data))
             chosen.append(rows)
     if not read:
         return [], {}
+    _convert(read)
     return read, heads.places.texts(content, ENVELOPE, np.concatenate(chosen))
 
 
@@ -168,8 +170,8 @@ def _by_type(
 
 def _data(
     content: Content, kind: FastType, heads: _Heads, rows: IntArray, min_rows: int
-) -> tuple[IntArray, BoolArray, dict[str, pa.Array]] | None:
-    """Those rows of one type whose data could be cut, which of their values are certain, and the columns."""
+) -> tuple[IntArray, dict[str, pa.Array]] | None:
+    """Those rows of one type whose data could be cut, and the columns, all of them still texts."""
 
     def layout_of(rest: bytes) -> Layout | None:
         layout = data_layout(rest)
@@ -188,13 +190,21 @@ def _data(
     if len(kept) < len(rows):
         rows = rows[kept]
         places.keep(kept)
-    ok: BoolArray = np.ones(len(rows), dtype=np.bool_)
-    data = places.texts(content, names, np.arange(len(rows)))
-    for field in kind.model.fields:
-        if not field.is_text:
-            data[field.name], certain = _READERS[field.type](data[field.name])
-            ok &= certain
-    return rows, ok, data
+    return rows, places.texts(content, names, np.arange(len(rows)))
+
+
+def _convert(read: Sequence[Candidates]) -> None:
+    """Numbers and booleans out of their texts, all types' columns at once."""
+    for kind, reader in _READERS.items():
+        columns = [(rows, field.name) for rows in read for field in rows.kind.model.fields if field.type == kind]
+        if columns:
+            values, certain = reader(joined([rows.data[name] for rows, name in columns]))
+            start = 0
+            for rows, name in columns:
+                stop = start + len(rows.at)
+                rows.data[name] = values.slice(start, stop - start)
+                rows.ok[:] &= certain[start:stop]
+                start = stop
 
 
 _READERS: dict[pa.DataType, Callable[[pa.Array], tuple[pa.Array, BoolArray]]] = {

@@ -23,7 +23,7 @@ import pyarrow.json as pa_json
 from schemas.admit import ENVELOPE, Candidates, FastType
 from schemas.layout import is_utf8
 from schemas.records import IntArray
-from schemas.vectors import BoolArray, constant, is_valid
+from schemas.vectors import BoolArray, constant, is_valid, joined
 
 MIN_ROWS = 64  # fewer are parsed sooner one by one
 _PARSE_BUDGET = 4  # how often, at most, each record is parsed while looking for the ones that can't be
@@ -75,9 +75,8 @@ def _candidates(kind: FastType, at: IntArray, table: pa.Table) -> Candidates:
 
 
 def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
-    """Columns one after the other, in one piece; not copied when there is only one."""
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    """Columns one after the other, in one piece."""
+    return joined([chunk for column in columns for chunk in column.chunks])
 
 
 @cache
@@ -92,12 +91,12 @@ def _parsed(kind: FastType, values: Sequence[bytes], min_rows: int) -> tuple[Int
     """The rows that Arrow could parse, and their table."""
     size = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
     rows = np.arange(len(values), dtype=np.int64)
-    joined = _join(values, rows)
-    harmless = _is_harmless(joined, size)
+    content = _join(values, rows)
+    harmless = _is_harmless(content, size)
     if not harmless.all():
         rows = rows[harmless]
-        joined = _join(values, rows)
-    pieces = _parse_or_halve(_schema(kind.model.schema), values, rows, joined, min_rows) if len(rows) else []
+        content = _join(values, rows)
+    pieces = _parse_or_halve(_schema(kind.model.schema), values, rows, content, min_rows) if len(rows) else []
     if not pieces:
         return None
     return np.concatenate([rows for rows, _ in pieces]), pa.concat_tables([table for _, table in pieces])

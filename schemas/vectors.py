@@ -8,7 +8,8 @@ must not be null is checked apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ def text_parts(texts: pa.Array) -> tuple[IntArray, ByteArray]:
     at = np.frombuffer(offsets, dtype=np.int32, count=texts.offset + len(texts) + 1)[texts.offset :]
     data = np.frombuffer(content, dtype=np.uint8) if content is not None else np.zeros(0, dtype=np.uint8)
     return at.astype(np.int64), data
+
+
+def joined(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Arrays one after the other; not copied when there is only one."""
+    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
 
 
 def is_valid(array: pa.Array) -> BoolArray:
@@ -155,6 +161,7 @@ def numbers(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype=kind, count=array.offset + len(array))[array.offset :]
 
 
+@cache  # so that equal ones are the same, and one call does for all columns of a kind
 def within(
     *, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None
 ) -> Check:

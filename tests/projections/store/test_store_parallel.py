@@ -1,6 +1,7 @@
 """A long query stops nobody: as many as may run do so at once, and inserts, readers and KILL do not wait for them.
 
-No clock decides here: a store in which one waits for the other never gets to the next line.
+No clock decides here: a store in which one waits for the other does not get to the next line before the long ones end
+by themselves, which is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def long_ones(send: Send, post: Send, seen: Callable[[], int], sql: str, copies:
     answers: list[httpx.Response] = []
 
     def ask(query_id: str) -> None:
-        answers.append(send(sql, query_id=query_id, max_threads="1", max_block_size="1"))
+        answers.append(send(sql, query_id=query_id, max_threads="1", max_block_size="1", max_execution_time="50"))
 
     ids = [f"long-{number}" for number in range(copies)]
     threads = [threading.Thread(target=ask, args=(query_id,)) for query_id in ids]
@@ -70,9 +71,8 @@ def test_readers_hold_up_no_writer(post: Send, read: Send, writer: Client, table
     def seen() -> int:
         return int(post(f"SELECT count() FROM system.processes WHERE query LIKE '{READERS_QUERY[:25]}%'").text)
 
-    def ask(sql: str, query_id: str, max_threads: str, max_block_size: str) -> httpx.Response:
-        del max_block_size
-        return read(sql, query_id=query_id, max_threads=max_threads)
+    def ask(sql: str, query_id: str, **_others: str) -> httpx.Response:
+        return read(sql, query_id=query_id, max_threads="1")
 
     with long_ones(ask, post, seen, READERS_QUERY, PLACES):
         assert writer.insert_arrow(name, pa.table({"a": pa.array([1], pa.uint64()), "b": ["x"]})).written_rows == 1

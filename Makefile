@@ -1,7 +1,7 @@
 # GridPulse. Needs make and Python 3.11 or 3.12, nothing else; `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos bench-peers test lint fmt lock clean install install-dev
+.PHONY: help demo chaos bench bench-peers test lint fmt lock clean install install-dev
 
 ROOMS := schemas detectors projections streams replay api benchmarks gridpulse
 PYTEST_WORKERS ?= 2
@@ -21,6 +21,7 @@ help: ## list the targets
 	@echo "make demo [ARGS=\"--seconds 60 --json\"]   start everything embedded, with simulated events, until Ctrl-C"
 	@echo "make demo ARGS=\"--kafka\"                 the same on a real Kafka broker started from wheels"
 	@echo "make chaos [ARGS=\"--minutes 5 --json\"]   kill processes under load, then account for every event"
+	@echo "make bench [ARGS=\"--only throughput\"]    all benchmarks, and a page with plots in benchmarks/results"
 	@echo "make bench-peers [ARGS=\"--events 200000\"] GridPulse and other stream processors on the same job, side by side"
 	@echo "make test                               lint, formatting, types, import contracts and all tests"
 	@echo "make lint                               all of that but the tests"
@@ -42,6 +43,9 @@ demo:
 chaos:
 	$(call bootstrap,$(CHAOS_LEVEL))
 	@exec $(BIN)/gridpulse chaos $(ARGS)
+
+bench: install-dev
+	@exec $(BIN)/python -m benchmarks.report $(ARGS)
 
 bench-peers: install-dev
 	@exec $(BIN)/python -m benchmarks.peers $(ARGS)

@@ -1,4 +1,4 @@
-"""``gridpulse bench``: each benchmark on the same simulated district, several runs, the median counted.
+"""``gridpulse bench``: every benchmark by name, several runs, the median counted.
 
 Every answer says how many events of how many bytes, on how many cores, with which versions. Ratios are measured in the
 same run. Nothing here judges; the figures do.
@@ -10,42 +10,125 @@ import os
 import platform
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import parts, whole
+from benchmarks import ingest, latency, parts, query, replay, state, store, throughput
 
 Result = dict[str, Any]
-LIBRARIES = ("bytewax", "chdb", "confluent-kafka", "pyarrow", "river")
+Note = Callable[[str], None]
+LIBRARIES = ("bytewax", "chdb", "clickhouse-connect", "confluent-kafka", "pyarrow", "river")
 
 
-def run_benchmark(what: str, *, events: int, runs: int, kafka: bool) -> Result:
-    """``what``: decode, detect, log or throughput. :returns: one flat JSON-able object."""
-    with tempfile.TemporaryDirectory(prefix="gridpulse-bench-") as scratch:
-        measure: dict[str, Callable[[], Result]] = {
-            "decode": lambda: _median(runs, lambda: parts.decode(events)),
-            "detect": lambda: _median(runs, lambda: parts.detect(events)),
-            "log": lambda: _median(runs, lambda: parts.log(Path(scratch), events, kafka)),
-            "throughput": lambda: whole.throughput(Path(scratch), events, kafka),
-        }
-        figures = measure[what]()
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to measure with. None: the benchmark's own default."""
+
+    events: int | None = None
+    devices: int | None = None
+    rate: int | None = None
+    seconds: int | None = None
+    partitions: int = 1
+    runs: int | None = None
+    kafka: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One thing to measure. ``repeated``: by us, a run at a time; else it repeats within, or once is enough."""
+
+    title: str
+    measure: Callable[[Asked, Path, Note], Result]
+    repeated: int | None = None  # runs unless asked otherwise
+
+
+def _or(asked: int | None, usual: int) -> int:
+    return usual if asked is None else asked
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "throughput": Benchmark(
+        "整条流水线 whole pipeline: validate, detect, write, roll up",
+        lambda a, scratch, note: throughput.throughput(
+            scratch, events=_or(a.events, 1_000_000), devices=_or(a.devices, 50_000), kafka=a.kafka,
+            partitions=a.partitions, note=note,
+        ), 3,
+    ),
+    "latency": Benchmark(
+        "延迟 from event to query and to alert",
+        lambda a, scratch, note: latency.latency(
+            scratch, rate=_or(a.rate, 20_000), seconds=_or(a.seconds, 20), devices=_or(a.devices, 100_000),
+            kafka=a.kafka, partitions=a.partitions, note=note,
+        ), 1,
+    ),
+    "state": Benchmark(
+        "检测器状态 memory and cost of what detectors remember",
+        lambda a, _scratch, note: state.state(devices=_or(a.devices, 1_000_000), runs=_or(a.runs, 3), note=note),
+    ),
+    "query": Benchmark(
+        "查询 dashboards while events flow in",
+        lambda a, scratch, note: query.query(
+            scratch=scratch, rate=_or(a.rate, 100), seconds=_or(a.seconds, 20), note=note
+        ), 1,
+    ),
+    "replay": Benchmark(
+        "回放 replay for tuning, detectors only",
+        lambda a, scratch, note: replay.replay(
+            scratch, events=_or(a.events, 1_000_000), devices=_or(a.devices, 50_000), kafka=a.kafka, note=note
+        ), 1,
+    ),
+    "ingest": Benchmark(
+        "接入 ingest by HTTP batches",
+        lambda a, scratch, _note: ingest.ingest(
+            events=_or(a.events, 200_000), kafka=a.kafka, scratch=scratch, runs=_or(a.runs, 3)
+        ),
+    ),
+    "store": Benchmark(
+        "存储 the embedded store",
+        lambda a, scratch, _note: store.store(rows=_or(a.events, 1_000_000), scratch=scratch, runs=_or(a.runs, 3)),
+    ),
+    "decode": Benchmark("解码 bytes to columns", lambda a, _s, _n: parts.decode(_or(a.events, 200_000)), 3),
+    "detect": Benchmark("检测 all detectors", lambda a, _s, _n: parts.detect(_or(a.events, 200_000)), 3),
+    "log": Benchmark(
+        "日志 append and read", lambda a, scratch, _n: parts.log(scratch, _or(a.events, 200_000), a.kafka), 3
+    ),
+}  # fmt: skip
+
+
+def run_benchmark(what: str, asked: Asked, note: Note = lambda _: None) -> Result:
+    """:returns: one JSON-able object; every number of several runs is their median."""
+    chosen = BENCHMARKS[what]
+    runs = 1 if chosen.repeated is None else _or(asked.runs, chosen.repeated)
+    results = []
+    for number in range(runs):
+        if runs > 1:
+            note(f"run {number + 1} of {runs}")
+        with tempfile.TemporaryDirectory(prefix="gridpulse-bench-") as scratch:
+            results.append(chosen.measure(asked, Path(scratch), note))
     return {
         "benchmark": what,
-        "log": "kafka" if kafka else "sqlite",
-        **figures,
+        "log": "kafka" if asked.kafka else "sqlite",
+        "runs": runs,
+        **medians(results),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
 
-def _median(runs: int, measure: Callable[[], Result]) -> Result:
-    """Run several times; the median of every number."""
-    results = [measure() for _ in range(runs)]
-    medians: Result = {"runs": runs}
-    for name, value in results[0].items():
-        same = [result[name] for result in results]
-        medians[name] = round(statistics.median(same), 3) if isinstance(value, float) else value
-    return medians
+def medians(results: list[Result]) -> Result:
+    """Every number's median, in dicts within dicts too; of anything else the first."""
+    return {name: _median([result[name] for result in results]) for name in results[0]}
+
+
+def _median(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, dict):
+        return medians(values)
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
+        return first
+    middle = statistics.median(values)
+    return round(middle, 3) if isinstance(first, float) else round(middle)

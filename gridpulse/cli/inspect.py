@@ -15,12 +15,25 @@ from gridpulse.exit import StartError, sentences
 
 
 class Benchmark(StrEnum):
-    """What can be measured; the same names as in :mod:`benchmarks`."""
+    """What can be measured; the same names as in :mod:`benchmarks.run`."""
 
+    throughput = "throughput"
+    latency = "latency"
+    state = "state"
+    query = "query"
+    replay = "replay"
+    ingest = "ingest"
+    store = "store"
     decode = "decode"
     detect = "detect"
     log = "log"
-    throughput = "throughput"
+
+
+class LogKind(StrEnum):
+    """Which log to measure on."""
+
+    sqlite = "sqlite"
+    kafka = "kafka"
 
 
 def register(app: typer.Typer) -> None:
@@ -69,13 +82,18 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
 
 def bench(
     what: Annotated[Benchmark, typer.Argument(help="测什么 · What to measure.")],
-    events: Annotated[int, typer.Option(min=1000, help="事件数 · Events.")] = 200_000,
-    runs: Annotated[int, typer.Option(min=1, help="次数,取中位数 · Runs; the median counts.")] = 3,
-    kafka: Annotated[bool, typer.Option("--kafka", help="用真实 Kafka · On a real Kafka broker.")] = False,
+    log: Annotated[LogKind, typer.Option(help="事件日志 · SQLite, or a real Kafka broker.")] = LogKind.sqlite,
+    events: Annotated[int | None, typer.Option(min=1000, help="事件数 · Events.")] = None,
+    devices: Annotated[int | None, typer.Option(min=500, help="设备数 · Devices of the city.")] = None,
+    rate: Annotated[int | None, typer.Option(min=1, help="每秒事件或请求 · Events, or requests, per second.")] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, help="时长 · How long to measure.")] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="分区数 · Partitions per topic.")] = 1,
+    runs: Annotated[int | None, typer.Option(min=1, help="次数,取中位数 · Runs; the median counts.")] = None,
     json: Json = False,
 ) -> None:
     with sentences():
-        from benchmarks.run import run_benchmark
+        from benchmarks.run import Asked, run_benchmark
 
-        result = run_benchmark(what.value, events=events, runs=runs, kafka=kafka)
+        asked = Asked(events, devices, rate, seconds, partitions, runs, log is LogKind.kafka)
+        result = run_benchmark(what.value, asked, lambda text: typer.echo(f"· {text}", err=True))
         emit(result, "\n".join(f"{name}: {value}" for name, value in result.items()), json)

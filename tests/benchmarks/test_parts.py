@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import parts
-from benchmarks.run import run_benchmark
+from benchmarks.run import Asked, run_benchmark
 from schemas.codec import Decoder
 from schemas.strict import Limits
 
@@ -31,6 +31,6 @@ def test_each_part_gives_its_figures(tmp_path: Path) -> None:
 
 
 def test_an_answer_says_on_what_it_was_measured() -> None:
-    answer = run_benchmark("decode", events=EVENTS, runs=2, kafka=False)
+    answer = run_benchmark("decode", Asked(events=EVENTS, runs=2))
     assert (answer["benchmark"], answer["runs"], answer["log"]) == ("decode", 2, "sqlite")
     assert {"cores", "python", "versions", "bytes_per_event"} <= set(answer)

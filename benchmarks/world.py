@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.city import closing_ticks, last_ms
 from gridpulse import adapters
-from gridpulse.chaos_world import free_ports
+from gridpulse.free_ports import free_ports
 from gridpulse.settings import Settings, load_settings
 from gridpulse.up import child, store_child
 from projections.client import Client

@@ -19,9 +19,9 @@ from schemas.codec import Decoded
 from schemas.records import RawBatch
 from schemas.topics import DOMAIN_TOPICS, SYSTEM_FAMILIES
 from streams.log import EventLog
+from streams.pages import pages
 from streams.recent_ids import Digest, digest_of
 
-_PAGE_RECORDS: Final = 20_000
 _SHOWN: Final = 5
 Decode = Callable[[RawBatch], Decoded]
 Identity = tuple[str, str]  # source, id
@@ -96,12 +96,7 @@ def _missing(log: EventLog, decode: Decode, digests: Set[Digest]) -> Iterator[Id
 
 def _identities_in_log(log: EventLog, decode: Decode, unread: list[str]) -> Iterator[Identity]:
     for span in spans(log, DOMAIN_TOPICS, log.end_offsets(DOMAIN_TOPICS)):
-        offset = span.start
-        while offset < span.end:
-            batch = log.read(span.where, offset, _PAGE_RECORDS)
-            if not len(batch):
-                break  # what is left are a transaction's markers
-            offset = int(batch.offsets[-1]) + 1
+        for batch in pages(log, span.where, span.start, span.end):
             decoded = decode(batch)
             unread += [f"unreadable in the log: {span.where}/{dead.offset}: {dead.detail}" for dead in decoded.dead]
             for typed in decoded.events.types.values():

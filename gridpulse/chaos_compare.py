@@ -25,6 +25,7 @@ from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS, topic_of
 from streams.flow import FlowPorts, LaneLogic
 from streams.log import EventLog
 from streams.merge import LaneReader
+from streams.pages import pages
 
 _BATCH_RECORDS = 20_000
 
@@ -95,12 +96,7 @@ def _said_live(log: EventLog) -> dict[tuple[str, str], set[bytes]]:
     topics = (topic_of("detections"), topic_of("alerts"))
     said: dict[tuple[str, str], set[bytes]] = {}
     for span in spans(log, topics, log.end_offsets(topics)):
-        offset = span.start
-        while offset < span.end:
-            batch = log.read(span.where, offset, _BATCH_RECORDS)
-            if not len(batch):
-                break
-            offset = int(batch.offsets[-1]) + 1
+        for batch in pages(log, span.where, span.start, span.end):
             for value in batch.values:
                 said.setdefault(_identity(value), set()).add(value)
     return said

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import psutil
 from gridpulse import adapters
 from gridpulse.chaos_faults import BROKER, Broker
 from gridpulse.cli.starting import settings_for
+from gridpulse.free_ports import free_ports
 from gridpulse.settings import Settings
 from gridpulse.up import start_all
 from streams.supervise import Supervisor
@@ -23,7 +22,6 @@ DISTRICT_SCOPE: Final = "wuhu"
 PARTITIONS: Final = 2
 SNAPSHOT_INTERVAL_S: Final = 2.0  # so that some crashes repeat much and some little
 ROLLUP_INTERVAL_S: Final = 1.0
-_PORTS: Final = range(12_000, 20_000)  # below the kernel's for outgoing connections: ours stay free while we are down
 _MIB: Final = 1 << 20
 
 
@@ -97,15 +95,3 @@ def chaos_settings(data_dir: Path, log_url: str | None) -> Settings:
             "rollup_interval_s": ROLLUP_INTERVAL_S,
         }
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    with contextlib.ExitStack() as held:
-        ports: list[int] = []
-        while len(ports) < count:
-            probe = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", random.SystemRandom().choice(_PORTS)))
-                ports.append(probe.getsockname()[1])
-        return ports

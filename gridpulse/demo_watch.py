@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from gridpulse.latency import LatencyMeter
 from projections.client import Client
+from projections.progress import queryable
 from replay.simulator import ScoredAlert
 from schemas.records import TopicPartition
 
-_PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 _ALERTS = """
 SELECT detector, rule, subject, opened_time_ms, resolved_time_ms
 FROM alerts WHERE opened_time_ms >= {from_ms:Int64} ORDER BY opened_time_ms, alert
@@ -30,10 +30,9 @@ class Watcher:
 
     def look(self) -> dict[TopicPartition, int]:
         """What can be queried now."""
-        rows = self.client.query(_PROGRESS).rows
-        queryable = {TopicPartition(str(topic), int(part)): int(offset) for topic, part, offset in rows}
-        self.meter.looked(queryable, time.monotonic())
-        return queryable
+        reached = queryable(self.client)
+        self.meter.looked(reached, time.monotonic())
+        return reached
 
     def count(self) -> None:
         rows = self.client.query(_COUNTS).rows

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from projections.client import Client, StoreUnavailableError
+from projections.progress import queryable
 from projections.tables import EVENT_TABLES
 from schemas.catalogue import BY_NAME
 from schemas.event import tick_record
@@ -27,7 +28,6 @@ QUIET_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 _SHOWN: Final = 5
 _STEPS: Final = ("minute", "hour", "day")
-_PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 _ROLLED = "SELECT step, source, topic, partition, done_to, run FROM rollup_progress FINAL"
 
 Goal = Mapping[TopicPartition, int]
@@ -78,8 +78,7 @@ class Draining:
 
     def queryable(self) -> dict[TopicPartition, int]:
         """Per partition one past the last offset that can be queried. :raises StoreError:"""
-        rows = self.client.query(_PROGRESS).rows
-        return {TopicPartition(str(topic), int(part)): int(offset) for topic, part, offset in rows}
+        return queryable(self.client)
 
     def _pushed(self, give_up_s: float) -> Goal:
         goal: dict[TopicPartition, int] = {}

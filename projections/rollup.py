@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from projections.client import Client, StoreUnavailableError
+from projections.progress import queryable
 from projections.rollup_progress import Progress, greatest_version, load_progress, store_progress
 from projections.rollup_sql import (
     NewRows,
@@ -160,15 +161,13 @@ class RollupWorker:
 
     def _new_ranges(self, progress: Progress) -> tuple[dict[str, list[OffsetRange]], bool]:
         """Per table the offsets to take now, and whether some had to be left for later."""
-        ends = self._client.query(
-            "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
-        ).rows
+        ends = queryable(self._client)
         waiting: dict[str, list[OffsetRange]] = {}
         for table, topic in self._topics.items():
-            for name, partition, end in ends:
-                start = progress.done_to.get(("minute", table, topic, int(partition)), 0)
-                if name == topic and end > start:
-                    waiting.setdefault(table, []).append(OffsetRange(int(partition), start, int(end)))
+            for where, end in ends.items():
+                start = progress.done_to.get(("minute", table, topic, where.partition), 0)
+                if where.topic == topic and end > start:
+                    waiting.setdefault(table, []).append(OffsetRange(where.partition, start, end))
         return _bounded(waiting, self._topics, self._max_records)
 
     def _new_rows(self, ranges: Mapping[str, Sequence[OffsetRange]]) -> dict[str, NewRows]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from projections.client import Client
+from projections.progress import queryable
 from replay.run_spec import LIVE, RunSpec
 from schemas.records import TopicPartition
 from schemas.topics import COMMUNITY_LEVELS, topic_of
@@ -48,8 +49,5 @@ def notes_of_lag(live: Client, log: EventLog, reached: Mapping[TopicPartition, i
 
 
 def _behind(live: Client, wanted: Iterable[tuple[TopicPartition, int]]) -> int:
-    rows = live.query(
-        "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
-    ).rows
-    done = {TopicPartition(str(topic), int(partition)): int(offset) for topic, partition, offset in rows}
+    done = queryable(live)
     return sum(max(0, end - done.get(where, 0)) for where, end in wanted)

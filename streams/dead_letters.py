@@ -29,6 +29,7 @@ from schemas.times import rfc3339
 from schemas.topics import topic_of
 from streams.ingest import UNASSIGNED_SCOPE, Ingest
 from streams.log import EventLog
+from streams.pages import pages
 from streams.ports import RawEvent
 
 RETRY_SOURCE = "//gridpulse/retry"
@@ -175,10 +176,9 @@ def linked_letters(log: EventLog, projected: dict[int, int]) -> frozenset[str]:
     found: set[str] = set()
     earliest = log.earliest_offsets([LETTERS_TOPIC])
     for where, end in log.end_offsets([LETTERS_TOPIC]).items():
-        offset = max(projected.get(where.partition, 0), earliest[where])
-        while offset < end and len(batch := log.read(where, offset, _READ_RECORDS)):
+        start = max(projected.get(where.partition, 0), earliest[where])
+        for batch in pages(log, where, start, end, _READ_RECORDS):
             found.update(letter for value in batch.values if (letter := _accepted_in(value)) is not None)
-            offset = int(batch.offsets[-1]) + 1
     return frozenset(found)
 
 

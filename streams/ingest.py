@@ -26,6 +26,7 @@ from schemas.strict import Limits, Rejected, parse_strict
 from schemas.topics import SYSTEM_FAMILIES
 from streams.ingest_columns import Admitted, ColumnarCheck
 from streams.log import EventLog
+from streams.pages import pages
 from streams.ports import STRUCTURED_HEADERS, Answer, RawEvent, covers
 from streams.recent_ids import Digest, RecentIds, digest_of
 
@@ -135,13 +136,8 @@ def remember_latest(
     decoder = Decoder(limits or Limits())
     earliest = log.earliest_offsets(topics)
     for where, end in log.end_offsets(topics).items():
-        offset = max(earliest[where], end - per_partition)
-        while offset < end:
-            batch = log.read(where, offset, end - offset)
-            if not len(batch):
-                break  # what is left are a transaction's markers
+        for batch in pages(log, where, max(earliest[where], end - per_partition), end):
             recent.remember(_digests_in(decoder.decode(batch).events))
-            offset = int(batch.offsets[-1]) + 1
 
 
 def _digests_in(events: EventBatch) -> Iterator[Digest]:

@@ -1,11 +1,11 @@
 """What every room's tests may use: one real Kafka broker and one real embedded store per test run."""
 
 import itertools
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from gridpulse.free_ports import free_ports
 from projections.client import Client, connect
 from projections.migrate import migrate
 from projections.store import StoreConfig, StoreUser, password_hash
@@ -13,6 +13,7 @@ from projections.store.process import StoreProcess
 from streams.dev_broker import DevBroker
 
 _USER, _PASSWORD = "projector", "projector-secret"
+READER, READER_PASSWORD = "reader", "reader-secret"
 NewDatabase = Callable[..., Client]
 
 
@@ -29,10 +30,11 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker
 @pytest.fixture(scope="session")
 def projection_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """One store process for all tests of tables, writer and rollups."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    users = {_USER: StoreUser(password_hash(_PASSWORD))}
+    (port,) = free_ports(1)
+    users = {
+        _USER: StoreUser(password_hash(_PASSWORD)),
+        READER: StoreUser(password_hash(READER_PASSWORD), readonly=True, settings={"max_execution_time": "20"}),
+    }
     with StoreProcess.start(StoreConfig(tmp_path_factory.mktemp("projections"), port, users)) as running:
         yield running
 

@@ -1,7 +1,8 @@
 """GridPulse as its users run it: ``python -m gridpulse …`` in real processes, on free loopback ports.
 
-Nothing here imports GridPulse: what these tests see is what a user sees. Waiting is polling with a generous limit, so
-a loaded machine makes the tests slow, never red. Every process started here is ended by its own id.
+Nothing here imports GridPulse, but for a way to find free ports: what these tests see is what a user sees. Waiting is
+polling with a generous limit, so a loaded machine makes the tests slow, never red. Every process started here is ended
+by its own id.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,25 +22,14 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from gridpulse.free_ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90.0
 SCOPE = "wuhu/jinghu/tingtang/jianyang/g03"
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
-_PORTS = range(12_000, 20_000)  # below the kernel's range for outgoing connections, and the development broker's
 T = TypeVar("T")
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of loopback that nobody listens on now."""
-    with contextlib.ExitStack() as held:
-        ports: list[int] = []
-        while len(ports) < count:
-            probe = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", random.SystemRandom().choice(_PORTS)))
-                ports.append(probe.getsockname()[1])
-        return tuple(ports)
 
 
 def until(condition: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:

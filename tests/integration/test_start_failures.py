@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.running import World, free_ports, gridpulse
+from gridpulse.free_ports import free_ports
+from tests.integration.running import World, gridpulse
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_CONFIG = 1, 2, 69, 78
 

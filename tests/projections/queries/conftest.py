@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,40 +9,27 @@ from typing import Any
 import pytest
 
 from projections.client import Client, connect
-from projections.migrate import migrate
 from projections.queries.clickhouse import ClickHouseQueries
 from projections.rollup import RollupWorker
-from projections.store import StoreConfig, StoreUser, password_hash
-from projections.store.process import StoreProcess
 from projections.tables import EVENT_TABLES
 from schemas.catalogue import BY_NAME
 from schemas.topics import topic_of
+from tests.conftest import READER, READER_PASSWORD, NewDatabase
 
 A, B = "wuhu/jinghu/tingtang/jianyang", "wuhu/yijiang/zhongshan/tieqiao"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
 Insert = Callable[..., None]
 
 
-@pytest.fixture(scope="session")
-def query_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    users = {
-        "writer": StoreUser(password_hash("w")),
-        "reader": StoreUser(password_hash("r"), readonly=True, settings={"max_execution_time": "20"}),
-    }
-    config = StoreConfig(data_dir=tmp_path_factory.mktemp("queries"), port=port, users=users)
-    with StoreProcess.start(config) as running:
-        yield running
+def reader_of(client: Client) -> Client:
+    """A read-only client of the same database, as the API has one."""
+    address = client.address
+    return connect(f"http://{READER}@{address.host}:{address.port}/{client.database}", password=READER_PASSWORD)
 
 
 @pytest.fixture(scope="session")
-def writer_client(query_store: StoreProcess) -> Iterator[Client]:
-    url = query_store.url.replace("://", "://writer@") + "/queries"
-    with connect(url, password="w", create_database=True) as client:
-        migrate(client)
-        yield client
+def writer_client(new_database: NewDatabase) -> Client:
+    return new_database()
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +60,9 @@ def rollup(writer_client: Client) -> RollupWorker:
 
 
 @pytest.fixture(scope="session")
-def queries(query_store: StoreProcess, writer_client: Client) -> Iterator[ClickHouseQueries]:
+def queries(writer_client: Client) -> Iterator[ClickHouseQueries]:
     """Asked as a read-only user, as the API does."""
-    url = query_store.url.replace("://", "://reader@") + "/queries"
-    with connect(url, password="r") as client:
+    with reader_of(writer_client) as client:
         yield ClickHouseQueries(client)
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from projections.client import Client, StoreError, connect
-from projections.migrate import migrate
+from projections.client import Client, StoreError
 from projections.queries.letters import (
     Choice,
     ConditionError,
@@ -22,32 +21,31 @@ from projections.queries.letters import (
     projected_offsets,
     vetted_condition,
 )
-from projections.store.process import StoreProcess
+from tests.conftest import NewDatabase
+from tests.projections.queries.conftest import reader_of
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 READINGS = "cn.gridpulse.readings.measured"
 
 
 @pytest.fixture(scope="module")
-def client(query_store: StoreProcess) -> Iterator[Client]:
-    url = query_store.url.replace("://", "://writer@") + "/letters"
-    with connect(url, password="w", create_database=True) as client:
-        migrate(client)
-        for number in range(6):
-            reason, detail = ("wrong_unit", "dB(A), not V") if number % 2 else ("invalid_json", "不是 JSON; 'x' -- y")
-            insert(
-                client, "dead_letters", f"l{number}", NOON + timedelta(minutes=number), stage="bridge", reason=reason,
-                detail=detail, origin=f"vendor/0/{number}", raw_base64=base64.b64encode(b"raw-%d" % number).decode(),
-                raw_bytes=5 + 90 * (number == 5),
-            )  # fmt: skip
-        for number, outcome in ((1, "rejected"), (2, "rejected"), (2, "accepted"), (3, "duplicate")):
-            insert(client, "dead_letter_retries", f"r{number}-{outcome}", NOON, letter=f"l{number}", outcome=outcome)
-        yield client
+def client(new_database: NewDatabase) -> Client:
+    client = new_database()
+    for number in range(6):
+        reason, detail = ("wrong_unit", "dB(A), not V") if number % 2 else ("invalid_json", "不是 JSON; 'x' -- y")
+        insert(
+            client, "dead_letters", f"l{number}", NOON + timedelta(minutes=number), stage="bridge", reason=reason,
+            detail=detail, origin=f"vendor/0/{number}", raw_base64=base64.b64encode(b"raw-%d" % number).decode(),
+            raw_bytes=5 + 90 * (number == 5),
+        )  # fmt: skip
+    for number, outcome in ((1, "rejected"), (2, "rejected"), (2, "accepted"), (3, "duplicate")):
+        insert(client, "dead_letter_retries", f"r{number}-{outcome}", NOON, letter=f"l{number}", outcome=outcome)
+    return client
 
 
 @pytest.fixture(scope="module")
-def reader(query_store: StoreProcess, client: Client) -> Iterator[Client]:
-    with connect(query_store.url.replace("://", "://reader@") + "/letters", password="r") as reader:
+def reader(client: Client) -> Iterator[Client]:
+    with reader_of(client) as reader:
         yield reader
 
 

@@ -157,9 +157,8 @@ class Membership:
         self._devices[device] = _NONE
 
     def _number(self, key: str) -> int:
-        group = self._keys.row_of(key)
-        if group == _NONE:
-            group = self._keys.add(key)
+        group, new = self._keys.row_or_new(key)
+        if new:
             if group >= len(self._groups):
                 self._groups = grown(self._groups, group + 1, _NONE)
             self._groups[group] = _NONE

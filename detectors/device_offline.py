@@ -16,7 +16,8 @@ without one.
 
 Guarantees: outputs depend on the log alone. An event that comes again is ignored while it is among the device's last
 six event times (a later repetition counts as a sign of life). Event time only serves to recognise repetitions and
-bursts of buffered messages. Retired devices are forgotten. State: under 500 bytes per device.
+bursts of buffered messages. Retired devices are forgotten. State: 300 to 400 bytes per device, names included, in
+memory and saved.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors import device_text as text
@@ -156,10 +158,10 @@ class DeviceOffline:
             return rows_of(batch, self._wanted)
         places = places_of(batch, self._wanted)
         order = by_value(places.positions)
-        rows, ordinary = self._rows_of(places, order)
+        rows, ordinary = self._rows_of(batch, places, order)
         chosen = np.flatnonzero(ordinary)
         if len(chosen) < MIN_DEVICES:
-            return rows_of(batch, self._wanted)
+            return self._hinted(rows_of(batch, self._wanted), rows)
         at = order[chosen]
         periodic = places.tags[at] == _PERIODIC
         messages = Messages(rows[chosen], places.now_ms[at], places.event_ms[at], periodic)
@@ -171,9 +173,13 @@ class DeviceOffline:
             return []
         left = np.ones(len(batch.recorded_time_ms), dtype=bool)
         left[places.positions[at]] = outcome.left
-        return rows_at(batch, self._wanted, left)
+        return self._hinted(rows_at(batch, self._wanted, left), rows[left[places.positions[order]]])
 
-    def _rows_of(self, places: Places, order: IntArray) -> tuple[IntArray, Mask]:
+    def _hinted(self, rows: list[Row], numbers: IntArray) -> list[Row]:
+        self._table.hint(dict(zip([row[5] for row in rows], numbers.tolist(), strict=True)))
+        return rows
+
+    def _rows_of(self, batch: EventBatch, places: Places, order: IntArray) -> tuple[IntArray, Mask]:
         """The device's row of each place in order, and whether its message may be ordinary."""
         table = self._table
         rows = table.names.rows_of(places.names)[order]
@@ -182,10 +188,14 @@ class DeviceOffline:
         ordinary = (statuses == ONLINE) | (statuses == NEW)
         if registry.any():  # what a device was and is must not be mixed up
             ordinary &= ~np.isin(rows, rows[registry & (rows >= 0)]) & ~registry
-            unknown = places.names.take(order[registry & (rows < 0)])
-            if len(unknown):
-                ordinary &= ~pc.is_in(places.names, value_set=unknown.combine_chunks()).to_numpy()[order]
-        new = np.flatnonzero(ordinary & (rows < 0))
+        unknown = rows < 0
+        new = np.flatnonzero(unknown)
+        if len(new) and (unknown & registry).any():
+            named = places.names.take(order[unknown & registry]).combine_chunks()
+            ordinary &= ~pc.is_in(places.names, value_set=named).to_numpy()[order]
+            retired = retired_of(batch)
+            if len(retired):  # perhaps before it is known
+                new = np.flatnonzero(unknown & ~pc.is_in(places.names, value_set=retired).to_numpy()[order])
         if len(new):
             at = order[new]
             names = places.names.take(at).combine_chunks().dictionary_encode()
@@ -206,18 +216,16 @@ class DeviceOffline:
 
     def _registered(self, row: tuple[Any, ...]) -> None:
         position, now_ms, event_ms, _tag, scope, name, change, kind, site, gateway = row
-        device = self._table.find(name)
         if change == "retired":
+            device = self._table.find(name)
             if device is not None and event_ms >= device.entry_ms:
                 self._retire(device, now_ms, position)
             return
-        if device is None:
-            device = self._table.add(name, scope)
-        if event_ms <= device.entry_ms:
-            return  # came again, or out of order
-        device.entry_ms = event_ms
-        device.scope = scope
-        self._membership.place(device.row, name, kind, gateway, site)
+        row_number = self._table.row_of(name)
+        if row_number < 0:
+            row_number = self._table.add(name, scope).row
+        if self._table.enter(row_number, event_ms, scope):  # else it came again, or out of order
+            self._membership.place(row_number, name, kind, gateway, site)
 
     def _retire(self, device: Device, now_ms: int, position: int) -> None:
         name = device.name
@@ -490,3 +498,12 @@ class DeviceOffline:
 
 def _kind(group_key: str) -> Literal["gateway", "site"]:
     return "gateway" if group_key[0] == "g" else "site"
+
+
+def retired_of(batch: EventBatch) -> pa.Array:
+    """Names of devices that are retired in the batch."""
+    rows = batch.of(DeviceEntry.type_name)
+    if rows is None:
+        return pa.array([], pa.string())
+    chosen = pc.equal(rows.data.column("change"), "retired")
+    return rows.data.column("device").filter(chosen).cast(pa.string()).combine_chunks()

@@ -90,7 +90,18 @@ class Device:
 class DeviceTable:
     """All devices; see the module's header. ``p2_desired``: where the quantile's markers begin."""
 
-    __slots__ = ("_found", "_new_row", "_out", "_rest", "_scope_numbers", "_scopes", "_words", "named_by", "names")
+    __slots__ = (
+        "_found",
+        "_hints",
+        "_new_row",
+        "_out",
+        "_rest",
+        "_scope_numbers",
+        "_scopes",
+        "_words",
+        "named_by",
+        "names",
+    )
 
     def __init__(self, p2_desired: tuple[float, ...], saved: dict[str, Any] | None = None) -> None:
         self._new_row: IntArray = np.array([*_NEW_INTS, *[0] * (WORDS - INTS)], dtype=np.int64)
@@ -98,6 +109,7 @@ class DeviceTable:
         floats[HEIGHTS], floats[INNER], floats[DESIRED] = np.inf, (2.0, 3.0, 4.0), p2_desired
         self._out: dict[int, Device] = {}  # by row
         self._found: dict[str, Device] = {}  # those of them that were asked for by name
+        self._hints: dict[str, int] = {}
         self.names = NameIndex()
         self._words: IntArray = np.zeros((0, WORDS), dtype=np.int64)
         self._rest: NDArray[Any] = np.zeros(0, dtype=_REST)
@@ -163,11 +175,34 @@ class DeviceTable:
         return rows
 
     # -- one at a time -----------------------------------------------------------------------------------------------
+    def hint(self, rows: dict[str, int]) -> None:
+        """These names will be asked for next: their rows, -1 for those not known."""
+        self._hints = rows
+
+    def row_of(self, name: str) -> int:
+        """The row of a name, -1 when it is not known."""
+        row = self._hints.get(name, -1)
+        return self.names.row_of(name) if row < 0 else row
+
+    def enter(self, row: int, event_ms: int, scope: str) -> bool:
+        """Where the device is, as a registry entry says; False: of an entry that is older than the one known."""
+        device = self._out.get(row)
+        if device is not None:
+            if event_ms <= device.entry_ms:
+                return False
+            device.entry_ms, device.scope = event_ms, scope
+            return True
+        rest = self._rest[row]
+        if event_ms <= rest["entry_ms"]:
+            return False
+        rest["entry_ms"], rest["scope"] = event_ms, self._scope_number(scope)
+        return True
+
     def find(self, name: str) -> Device | None:
         """The device of a name."""
         device = self._found.get(name)
         if device is None:
-            row = self.names.row_of(name)
+            row = self.row_of(name)
             if row < 0:
                 return None
             device = self._found[name] = self.device(row, name)
@@ -223,6 +258,7 @@ class DeviceTable:
         self.names.remove(row)
         self._out.pop(row, None)
         self._found.pop(device.name, None)
+        self._hints.pop(device.name, None)
         self._words[row] = self._new_row
         self._rest[row] = (0, 0, 0, 0, False, False)
         self.named_by.pop(row, None)
@@ -246,6 +282,7 @@ class DeviceTable:
                 self.named_by.pop(row, None)
         self._out.clear()
         self._found.clear()
+        self._hints = {}
 
     def _make_room(self) -> None:
         rows = self.names.rows

@@ -89,12 +89,22 @@ class NameIndex:
     def row_of(self, name: str) -> int:
         """The row of a name, -1 when it has none."""
         data = name.encode()
-        slot = self._slot_of(data)
+        slot = self._slot_of(data, _hash(data))
         return -1 if slot < 0 else int(self._slots[slot])
 
     def add(self, name: str) -> int:
         """A row for a new name."""
         data = name.encode()
+        return self._add(data, _hash(data))
+
+    def row_or_new(self, name: str) -> tuple[int, bool]:
+        """The row of a name, and whether it was given just now."""
+        data = name.encode()
+        mixed = _hash(data)
+        slot = self._slot_of(data, mixed)
+        return (self._add(data, mixed), True) if slot < 0 else (int(self._slots[slot]), False)
+
+    def _add(self, data: bytes, mixed: int) -> int:
         if not len(data) <= _LENGTH_MASK:
             raise ValueError(f"a name of {len(data)} bytes is too long")
         row = self._free.pop() if self._free else self._new_row()
@@ -107,7 +117,7 @@ class NameIndex:
         if _ROOMY * (len(self) + self._gone) > len(self._slots):
             self._build_slots()
         else:
-            mask, mixed = len(self._slots) - 1, _hash(data)
+            mask = len(self._slots) - 1
             slot, step = mixed & mask, mixed >> _STEP_SHIFT | 1
             while (found := self._slots[slot]) >= 0:
                 slot = (slot + step) & mask
@@ -118,15 +128,16 @@ class NameIndex:
     def remove(self, row: int) -> None:
         """Forget a name; its row is given out again."""
         place = int(self._places[row])
-        slot = self._slot_of(self.name_of(row).encode())
+        data = self.name_of(row).encode()
+        slot = self._slot_of(data, _hash(data))
         self._slots[slot] = _GONE
         self._gone += 1
         self._places[row] = -1
         self._spare_words += ((place & _LENGTH_MASK) + 7) // 8
         self._free.append(row)
 
-    def _slot_of(self, data: bytes) -> int:
-        mask, mixed = len(self._slots) - 1, _hash(data)
+    def _slot_of(self, data: bytes, mixed: int) -> int:
+        mask = len(self._slots) - 1
         slot, step = mixed & mask, mixed >> _STEP_SHIFT | 1
         length = len(data)
         words = (length + 7) // 8
@@ -145,7 +156,7 @@ class NameIndex:
         """The row of each name, -1 where it has none."""
         starts, lengths, view = _bytes_of(names)
         found = np.full(len(lengths), -1, dtype=np.int64)
-        if not len(lengths):
+        if not len(lengths) or not len(self):
             return found
         words, hashes = _words_of(starts, lengths, view)
         mask = len(self._slots) - 1

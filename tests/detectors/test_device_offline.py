@@ -198,3 +198,15 @@ def test_scope_and_cause_come_from_the_registry_and_the_row() -> None:
     assert {emitted.scope for emitted in out} == {"a/b/c/d/g2"}
     assert detections(out)[1].cause_id == "back-again"
     assert detections(out)[0].cause_id.startswith("timer:silent:d1@")
+
+
+def test_a_device_takes_a_few_hundred_bytes_of_memory() -> None:
+    devices = 2000
+    rows = [device_entry(START_MS, f"device-{n:06d}-heart", site=f"site-{n}") for n in range(devices)]
+    rows += [heartbeat(START_MS + t * MINUTE + n, f"device-{n:06d}-heart") for t in range(12) for n in range(devices)]
+    detector = DeviceOffline()
+    for batch in cut(rows, 10_000):
+        detector.process(batch)
+    assert detector.devices == devices
+    assert 250 < detector.nbytes / devices <= 450
+    assert len(detector.snapshot()) / devices <= 450

@@ -39,6 +39,7 @@ def _known(error: Exception) -> tuple[str, int] | None:
     from projections.migrate import MigrationError
     from projections.store.config import StoreStartError
     from replay.run_errors import RunError, RunUsageError
+    from streams.cluster import PeerLostError
     from streams.dead_letter_limit import DeadLetterLimitError
     from streams.log import LogConfigError, LogUnavailableError, OffsetOutOfRangeError
 
@@ -53,7 +54,7 @@ def _known(error: Exception) -> tuple[str, int] | None:
             return f"{error}", EXIT_CONFIG
         case LogConfigError() | StoreStartError() | MigrationError() | OffsetOutOfRangeError():
             return f"{error}", EXIT_CONFIG
-        case LogUnavailableError() | StoreUnavailableError():
+        case LogUnavailableError() | StoreUnavailableError() | PeerLostError():
             return f"{error}", EXIT_UNAVAILABLE
         case StoreError():
             return f"{error}", EXIT_FAILED

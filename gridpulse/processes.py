@@ -6,8 +6,10 @@ Each imports what it needs when it is started: a store that is to be back soon d
 from __future__ import annotations
 
 import math
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING
 from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets
 from gridpulse.settings import READER_USER, WRITER_USER, Settings, split_list
+from streams.supervise import EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
+    from streams.cluster import Cluster
     from streams.ticker import Ticker
 
 READER_PROFILE = {"max_execution_time": "20"}
@@ -81,8 +85,9 @@ def _tick(ticker: Ticker, stop: threading.Event) -> None:
 def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
     def run(settings: Settings) -> None:
         from gridpulse import adapters
-        from streams.flow import Cluster, FlowConfig, run_flow
+        from streams.flow import FlowConfig, run_flow
 
+        cluster = cluster_of(settings)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Bytewax panics on Ctrl-C; ending anywhere is safe here
         if write:
             adapters.clickhouse(settings).close()  # says at once where there is none
@@ -97,10 +102,31 @@ def _flow(name: str, write: bool, detect: bool) -> Callable[[Settings], None]:
                 snapshot_interval_s=settings.snapshot_interval_s,
                 dead_letters=adapters.dead_letter_limits(settings),
             )
-            cluster = Cluster(settings.workers, settings.process_id, split_list(settings.addresses))
-            run_flow(config, adapters.flow_ports(settings, log, name), settings.data_dir / "state" / name, cluster)
+            state_dir = settings.data_dir / "state" / name
+            run_flow(config, adapters.flow_ports(settings, log, name), state_dir, cluster, _end_alone)
 
     return run
+
+
+def cluster_of(settings: Settings) -> Cluster:
+    """Which process of which cluster this is. :raises StartError: that is not said, or its port is in use."""
+    from streams.cluster import Cluster, ClusterError
+
+    cluster = Cluster(settings.workers, settings.process_id, split_list(settings.addresses))
+    try:
+        cluster.check()
+    except ClusterError as error:
+        raise StartError(str(error)) from None
+    if cluster.own_address is not None:
+        require_free_port(*cluster.own_address, "GRIDPULSE_ADDRESSES")
+    return cluster
+
+
+def _end_alone(why: str) -> None:
+    """Nothing can be waited for: what Bytewax waits for will never come. Ending anywhere is safe."""
+    sys.stderr.write(f"gridpulse: {why}\n")
+    sys.stderr.flush()
+    os._exit(EXIT_UNAVAILABLE)
 
 
 def run_rollup(settings: Settings) -> None:

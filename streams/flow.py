@@ -1,24 +1,27 @@
 """The Bytewax dataflows: writer, detection, or both in one pipeline that decodes once. The only door to Bytewax.
 
-    feed (log, merged), decoded ─┬─▶ writer ─▶ ClickHouse
-                                 ├─▶ dead letters ─▶ log
-                                 └─▶ detectors (state per lane) ─▶ log
+    feed (log, merged), decoded, with the lane's detectors ─┬─▶ writer ─▶ ClickHouse
+                                                            ├─▶ dead letters ─▶ log
+                                                            └─▶ what detectors say ─▶ log
 
 Delivery    at least once; every sink is idempotent by key (see docs/architecture.md).
-Recovery    positions and detector state are snapshots of the same epoch. The writer's buffer is flushed before its
+Workers     a lane is read, decoded and looked at by one worker: no event goes from one worker to another for detection.
+Recovery    a lane's position and its detectors' state are one snapshot. The writer's buffer is flushed before its
             snapshot is taken, so an epoch is only ever committed when its rows are in ClickHouse.
 Limit       too many dead letters stop it with a :class:`DeadLetterLimitError`; see :mod:`streams.guarded_feed`.
-Order       each lane goes through one worker, in log order. Micro-batches travel as single items.
+Order       each lane in log order. Micro-batches travel as single items.
 Time        the wall clock paces reading and stamps ``processed_time``; no result depends on it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import bytewax.operators as op
@@ -34,6 +37,7 @@ from schemas.codec import Dead, Decoded
 from schemas.columns import EventBatch
 from schemas.records import NewRecord, RawBatch, TopicPartition
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
+from streams.cluster import Cluster, PeerLostError, watch_peers
 from streams.dead_letter_limit import DeadLetterLimits
 from streams.feeds import Ends, FeedName
 from streams.gathering import GatheringWriter
@@ -112,15 +116,37 @@ class _DecodedItem:
     feed: str
     decoded: Decoded
     progress: tuple[Progress, ...]
+    said: Sequence[Emitted]  # by the lane's detectors
 
 
-class _FeedPartition(StatefulSourcePartition[_DecodedItem, bytes]):
-    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None, ends: Ends | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _FeedState:
+    """What a feed's part keeps, as bytes, so nothing can reach into a snapshot. ``lane``: its detectors', if any."""
+
+    feed: bytes
+    lane: bytes | None
+
+
+class _FeedPartition(StatefulSourcePartition[_DecodedItem, _FeedState]):
+    """A feed and, where the flow detects, its lane's detectors.
+
+    They are no step of their own: Bytewax would spread such a step's keys over workers by their hash, so that events
+    travel between processes and one worker may have all the lanes.
+    """
+
+    def __init__(
+        self, ports: FlowPorts, config: FlowConfig, name: str, saved: _FeedState | None, ends: Ends | None
+    ) -> None:
         self._name, self._config = name, config
+        feed_name = FeedName.parse(name)
         self._feed = GuardedFeed(
-            FeedName.parse(name), ports.log, ports.decode, config.dead_letters, saved, ends,
+            feed_name, ports.log, ports.decode, config.dead_letters, None if saved is None else saved.feed, ends,
             grace_s=config.letters_grace_s,
         )  # fmt: skip
+        self._lane = ports.new_lane() if config.detect and feed_name.kind == "lane" else None
+        if self._lane is not None and saved is not None and saved.lane is not None:
+            with unreadable_is_said("a lane's saved state"):
+                self._lane.restore(saved.lane)
         self._idle = False
 
     def next_batch(self) -> Iterable[_DecodedItem]:
@@ -128,14 +154,18 @@ class _FeedPartition(StatefulSourcePartition[_DecodedItem, bytes]):
         if piece is None and self._feed.ended:
             raise StopIteration
         self._idle = piece is None or piece.records < self._config.max_batch_records
-        return [] if piece is None else [_DecodedItem(self._name, piece.decoded, piece.progress)]
+        if piece is None:
+            return []
+        is_reached = bool(piece.progress)  # not the letters of a flow that stops
+        said = self._lane.process(piece.decoded.events) if self._lane is not None and is_reached else []
+        return [_DecodedItem(self._name, piece.decoded, piece.progress, said)]
 
     def next_awake(self) -> datetime | None:
         """At once while there is a backlog; else after the poll interval, so that batches stay worth their cost."""
         return datetime.now(UTC) + timedelta(milliseconds=self._config.poll_ms) if self._idle else None
 
-    def snapshot(self) -> bytes:
-        return self._feed.position()
+    def snapshot(self) -> _FeedState:
+        return _FeedState(self._feed.position(), None if self._lane is None else self._lane.snapshot())
 
     def close(self) -> None:
         self._feed.close()
@@ -144,7 +174,9 @@ class _FeedPartition(StatefulSourcePartition[_DecodedItem, bytes]):
 class _WatchfulPartition(_FeedPartition):
     """The one of a flow that also sees to it that the log's partitions are still those that the flow reads."""
 
-    def __init__(self, ports: FlowPorts, config: FlowConfig, name: str, saved: bytes | None, ends: Ends | None) -> None:
+    def __init__(
+        self, ports: FlowPorts, config: FlowConfig, name: str, saved: _FeedState | None, ends: Ends | None
+    ) -> None:
         super().__init__(ports, config, name, saved, ends)
         self._watch = PartitionWatch(ports.log, ALL_TOPICS, config.lanes, interval_s=config.partitions_checked_s)
 
@@ -153,7 +185,7 @@ class _WatchfulPartition(_FeedPartition):
         return super().next_batch()
 
 
-class _LogSource(FixedPartitionedSource[_DecodedItem, bytes]):
+class _LogSource(FixedPartitionedSource[_DecodedItem, _FeedState]):
     def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
         self._ports, self._config = ports, config
         self._ends = ports.log.end_offsets(ALL_TOPICS) if config.stop_at_end else None
@@ -162,7 +194,7 @@ class _LogSource(FixedPartitionedSource[_DecodedItem, bytes]):
         kinds = ["lane", "system"] if self._config.write else ["lane"]
         return [str(FeedName(kind, partition)) for kind in kinds for partition in range(self._config.lanes)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _FeedPartition:
+    def build_part(self, step_id: str, for_part: str, resume_state: _FeedState | None) -> _FeedPartition:
         kind = _WatchfulPartition if for_part == self.list_parts()[0] else _FeedPartition
         return kind(self._ports, self._config, for_part, resume_state, self._ends)
 
@@ -245,28 +277,12 @@ class _LogSink(DynamicSink[list[NewRecord]]):
         return _LogSinkPartition(self._log)
 
 
-class _LaneState(op.StatefulBatchLogic[EventBatch, list[Emitted], bytes]):
-    """A lane's detectors within Bytewax; their state is kept as bytes, so nothing can reach into a snapshot."""
-
-    def __init__(self, lane: LaneLogic, saved: bytes | None) -> None:
-        self._lane = lane
-        if saved is not None:
-            with unreadable_is_said("a lane's saved state"):
-                lane.restore(saved)
-
-    def on_batch(self, values: list[EventBatch]) -> tuple[Iterable[list[Emitted]], bool]:
-        return [emitted for batch in values if (emitted := self._lane.process(batch))], False
-
-    def snapshot(self) -> bytes:
-        return self._lane.snapshot()
-
-
 def build_flow(config: FlowConfig, ports: FlowPorts) -> Dataflow:
     """The dataflow of a process; the same for any number of workers."""
     flow = Dataflow(config.name)
     decoded = op.input("log", flow, _LogSource(ports, config))
-    reached = op.filter("reached", decoded, lambda item: bool(item.progress))  # not the letters of a flow that stops
     if config.write:
+        reached = op.filter("reached", decoded, lambda item: bool(item.progress))
         by_feed = op.key_on("by_feed", reached, lambda item: item.feed)
         op.output("clickhouse", by_feed, _WriterSink(ports, config))
         letters = op.map(
@@ -274,40 +290,51 @@ def build_flow(config: FlowConfig, ports: FlowPorts) -> Dataflow:
         )
         op.output("dead_letters_out", letters, _LogSink(ports.log))
     if config.detect:
-        lanes = op.filter("lanes", reached, lambda item: item.feed.startswith("lane/"))
-        keyed = op.map("by_lane", lanes, lambda item: (item.feed, item.decoded.events))
-        detected = op.stateful_batch("detect", keyed, lambda saved: _LaneState(ports.new_lane(), saved))
-        records = op.map("to_records", detected, lambda item: [ports.detection_record(emitted) for emitted in item[1]])
+        records = op.map("to_records", decoded, lambda item: [ports.detection_record(one) for one in item.said])
         op.output("detections_out", records, _LogSink(ports.log))
     return flow
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """One Bytewax process of a cluster; ``addresses`` empty when it is the only one."""
-
-    workers_per_process: int = 1
-    process_id: int | None = None
-    addresses: tuple[str, ...] = ()
-
-
-def run_flow(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster) -> None:
+def run_flow(
+    config: FlowConfig,
+    ports: FlowPorts,
+    state_dir: Path,
+    cluster: Cluster,
+    lost: Callable[[str], None] | None = None,
+) -> None:
     """Run until the process ends; goes on from the last snapshot in ``state_dir``, where that fits this code and log.
 
     Else the state is built anew from the log's beginning (:mod:`streams.state_tag`). What a step raised comes out as
-    it was raised, not within Bytewax's own errors.
+    it was raised, not within Bytewax's own errors. ``lost`` is told when another process of the cluster is gone; it is
+    to end this one, which would wait for ever.
     """
     tag = _tag(config, ports)
 
     def earliest() -> dict[TopicPartition, int]:
         return ports.log.earliest_offsets(ALL_TOPICS if config.write else DOMAIN_TOPICS)
 
-    ready_state(state_dir, tag, earliest)
+    with _watched(cluster, lost):
+        if cluster.process_id:
+            with TemporaryDirectory(prefix="gridpulse-") as no_state:
+                _run(config, ports, Path(no_state), cluster)
+            return
+        ready_state(state_dir, tag, earliest)
+        try:
+            _run(config, ports, state_dir, cluster)
+        except (StateVersionError, PositionError) as error:  # the tag fits, the state does not: a version not raised
+            ready_state(state_dir, tag, earliest, unusable=str(error))
+            _run(config, ports, state_dir, cluster)
+
+
+@contextmanager
+def _watched(cluster: Cluster, lost: Callable[[str], None] | None) -> Iterator[None]:
+    stop = threading.Event()
+    if lost is not None and len(cluster.addresses) > 1:
+        threading.Thread(target=watch_peers, args=(cluster, lost, stop), name="cluster", daemon=True).start()
     try:
-        _run(config, ports, state_dir, cluster)
-    except (StateVersionError, PositionError) as error:  # the tag fits, the state does not: a version not raised
-        ready_state(state_dir, tag, earliest, unusable=str(error))
-        _run(config, ports, state_dir, cluster)
+        yield
+    finally:
+        stop.set()
 
 
 def _tag(config: FlowConfig, ports: FlowPorts) -> StateTag:
@@ -328,6 +355,13 @@ def _run(config: FlowConfig, ports: FlowPorts, state_dir: Path, cluster: Cluster
         )
     except BytewaxRuntimeError as error:
         raise _raised_within(error) from None
+    except BaseException as panic:
+        # Bytewax's panics have a class that can't be imported. A cluster's: the other end of a connection is gone.
+        if len(cluster.addresses) < 2 or type(panic).__name__ != "PanicException":
+            raise
+        raise PeerLostError(
+            f"a connection to another process of the cluster broke ({panic}): start all again"
+        ) from None
 
 
 def _raised_within(error: BaseException) -> BaseException:

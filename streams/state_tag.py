@@ -33,7 +33,7 @@ from schemas.topics import DOMAIN_TOPICS
 from streams.lane_position import POSITION_VERSION
 from streams.log import EventLog
 
-STATE_FORMAT: Final = 1  # raise it when steps of the dataflow are renamed or keep something else
+STATE_FORMAT: Final = 2  # raise it when steps of the dataflow are renamed or keep something else
 TAG_FILE: Final = "tag.json"
 _RECOVERY_FILE: Final = "part-0.sqlite3"
 _RECOVERY_TABLES: Final = frozenset({"parts", "exs", "fronts", "commits", "snaps"})

@@ -63,9 +63,18 @@ def run(
     process: Annotated[ProcessName, typer.Argument(help="进程名 · Process to run.")],
     data_dir: DataDir = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Bytewax 工作线程数 · Bytewax workers.")] = None,
+    process_id: Annotated[
+        int | None, typer.Option(min=0, help="本进程在集群中的序号 · Number of this process in its cluster, from 0.")
+    ] = None,
+    addresses: Annotated[
+        str | None,
+        typer.Option(help="集群全部进程 host:port,逗号分隔 · All processes of the cluster, host:port,host:port."),
+    ] = None,
 ) -> None:
     with sentences():
-        settings = settings_for({"data_dir": data_dir, "workers": workers})
+        settings = settings_for(
+            {"data_dir": data_dir, "workers": workers, "process_id": process_id, "addresses": addresses}
+        )
         from gridpulse.processes import PROCESSES
 
         PROCESSES[process.value](settings)

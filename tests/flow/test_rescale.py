@@ -100,7 +100,7 @@ def without_tag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("upgrade", "says"),
     [
-        (other_format, "state format was 1.1, is 99.1"),
+        (other_format, "state format was 2.1, is 99.1"),
         (forgotten_position_version, "a saved lane position has version 1, this GridPulse knows 99"),
         (class_that_is_gone, "a lane's saved state can't be read (AttributeError"),
         (without_tag, "it has no tag"),

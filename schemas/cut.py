@@ -62,7 +62,9 @@ class _Places:
         columns = [column for column, name in enumerate(layout.names) if name in self._number]
         numbers = np.array([self._number[layout.names[column]] for column in columns], dtype=np.int64)
         self._rises &= bool((np.diff(numbers) > 0).all())
-        start, stop = found.start[:, columns], found.stop[:, columns]
+        start, stop = found.start, found.stop
+        if len(columns) < len(layout.names):
+            start, stop = start[:, columns], stop[:, columns]
         if len(rows) == len(found.ok) == len(self._ends):
             self._ends[:, 2 * numbers], self._ends[:, 2 * numbers + 1] = start, stop
             self._is_there[:, numbers] = True
@@ -85,13 +87,14 @@ class _Places:
             is_there, ends = is_there[:, numbers], ends[:, 2 * numbers[0] : 2 * numbers[0] + 2]
             numbers = np.zeros(1, dtype=np.int64)
         width = ends.shape[1]
-        if not is_there.all():
+        is_whole = bool(is_there.all())
+        if not is_whole:
             ends = np.maximum.accumulate(ends, axis=1)  # what is absent stands, empty, behind the one before
-        flat = np.append(ends.ravel(), np.int32(content.size))
+        flat = np.empty(ends.size + 1, dtype=np.int32)
+        flat[:-1], flat[-1] = ends.ravel(), content.size
         between = pa.StringArray.from_buffers(len(flat) - 1, pa.py_buffer(flat), content.buffer)
-        there = is_there[order][:, numbers].T.ravel()
-        index = ((order * width)[None, :] + (2 * numbers)[:, None]).ravel()
-        texts = between.take(pa.array(index, mask=None if there.all() else ~there))
+        absent = None if is_whole else ~is_there[order][:, numbers].T.ravel()
+        texts = between.take(pa.array(np.add.outer(2 * numbers, width * order).ravel(), mask=absent))
         return {name: texts.slice(i * len(order), len(order)) for i, name in enumerate(names)}
 
 

@@ -27,7 +27,7 @@ MAX_PIECE_BYTES = 32 * 1024 * 1024  # read at once; bounds memory
 class Thresholds:
     """How many records of a kind are worth being read together: fewer are sooner read one by one."""
 
-    cut: int = 8
+    cut: int = 12
     parse: int = 64
 
 

@@ -116,6 +116,7 @@ class Layout:
         self._quotes = int(quotes.sum())
         self._quotes_before = np.cumsum(quotes) - quotes
         self._first_quote = np.array([run.find(b'"') for run in runs], dtype=np.int64)  # within the run
+        self._bare = [number for number, text in enumerate(is_text) if not text]
         self._words = -(-int(self._lengths.max()) // 8)
         size = 8 * self._words
         self._wanted = _words([run.ljust(size, b"\0") for run in runs])
@@ -132,8 +133,12 @@ class Layout:
             run_at[:, -1] = end - self._lengths[-1]
         run_end = run_at + self._lengths
         start, stop = run_end[:, :-1], run_at[:, 1:]
-        strange = (content.windows(run_at, self._words) ^ self._wanted) & self._mask
-        ok: BoolArray = np.asarray(~strange.any(axis=(1, 2)) & (start <= stop).all(axis=1))
+        strange = content.windows(run_at, self._words)
+        strange ^= self._wanted
+        strange &= self._mask
+        ok: BoolArray = np.asarray(~strange.any(axis=(1, 2)))
+        for bare in self._bare:  # a text ends at the next quote, which can't come before it
+            ok &= start[:, bare] < stop[:, bare]
         after = run_end[:, -1]
         if end is not None:
             ok &= after == end

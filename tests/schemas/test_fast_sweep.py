@@ -118,13 +118,15 @@ def alone(values: list[bytes], how: Thresholds = PARSE) -> list[int]:
     return sorted(int(at) for rows in accepted_by(how, values) for at in rows.at)
 
 
-def test_records_can_not_run_into_each_other() -> None:
+@pytest.mark.parametrize("how", [CUT, PARSE], ids=["cut", "parse"])
+def test_records_can_not_run_into_each_other(how: Thresholds) -> None:
     good = encoded(MEASURED)
-    assert alone([b'{"data":', b"{}}", good + good, good]) == [3]
-    assert alone([good[:-1], b"}", good + good, good]) == [3]
-    assert alone([b'{"subject":"', b'"}', good + good, good]) == [3]
-    assert alone([good, b"", good]) == [0, 2]
-    assert alone([good + b"\0" + good, b"{}", good]) == [2]
+    assert alone([b'{"data":', b"{}}", good + good, good], how) == [3]
+    assert alone([good[:-1], b"}", good + good, good], how) == [3]
+    assert alone([b'{"subject":"', b'"}', good + good, good], how) == [3]
+    assert alone([good, b"", good], how) == [0, 2]
+    assert alone([good + b"\0" + good, b"{}", good], how) == [2]
+    assert alone([good, good[:40], good[40:], good[:-9], good[-9:], good], how) == [0, 5]
 
 
 def test_a_wrongly_guessed_type_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def main() -> None:
         installed, peers = _install(chosen, options.cache, progress)
         with DevBroker.start(scratch / "kafka") as broker:
             world = World(broker.bootstrap, scratch, options.partitions)
+            world.warm()
             job = Job.of_about(options.events, options.partitions)
             _fill(world, job, installed, progress)
             ours = None

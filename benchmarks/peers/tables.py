@@ -53,9 +53,9 @@ class Found:
 
 
 def look(client: Client, wanted_raw: int) -> Seen:
-    """Minutes and alarms are asked for only when all raw rows are in."""
+    """Repetitions are looked for, and minutes and alarms, only when enough raw rows are in."""
     raw = _one(client, "SELECT count() FROM raw")
-    if raw < wanted_raw:
+    if raw < wanted_raw or (raw := _one(client, "SELECT uniqExact(event_id) FROM raw")) < wanted_raw:
         return Seen(raw)
     counted = _one(client, f"SELECT sum(n) FROM ({_LAST_SAID})")
     return Seen(raw, counted, _one(client, f"SELECT uniqExact(device, window_start) FROM alarms WHERE {_INSIDE}"))

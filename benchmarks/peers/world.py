@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 
 from benchmarks.peers.job import TOPIC, Job
 from benchmarks.peers.tables import TABLES
@@ -24,12 +28,13 @@ from streams.log_url import open_log
 
 USER: Final = "peer"
 DATABASE: Final = "peers"
+_WARM_WITHIN_S: Final = 60.0
 Advance = Callable[[int], None]
 
 
 @dataclass
 class World:
-    """A broker and where things are kept; a context manager would be its broker's."""
+    """A broker, what was put into its topics, and where things are kept."""
 
     bootstrap: str
     scratch: Path
@@ -40,6 +45,21 @@ class World:
 
     def log(self) -> EventLog:
         return open_log(f"kafka://{self.bootstrap}", wall_clock)
+
+    def warm(self) -> None:
+        """Have the broker make its topic of offsets: else the first consumer group waits for that, alone of all."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "warming", "log_level": 0})
+        until_s = time.monotonic() + _WARM_WITHIN_S
+        while True:
+            try:
+                consumer.committed([KafkaPartition("warming", 0)], timeout=5.0)
+            except KafkaException:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.2)
+            else:
+                consumer.close()
+                return
 
     def fill(self, job: Job, topic: str, advance: Advance) -> None:
         """The job's readings in ``topic``, made with so many partitions."""

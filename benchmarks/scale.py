@@ -1,0 +1,152 @@
+"""The detection stage by one process, by two, and by one with two workers: the same log, each time from its beginning.
+
+A process decodes and detects what :mod:`streams.flow` gives it, as ``gridpulse run detect`` does, up to where the log
+ends. Time begins when the first process reads and ends when the last has come to the end, so imports do not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.city import city_records, city_registry, closing_ticks, last_ms
+from gridpulse import adapters
+from gridpulse.settings import Settings, load_settings
+from schemas.codec import Decoded
+from schemas.records import RawBatch
+from schemas.topics import topic_of
+from streams.cluster import Cluster
+from streams.dev_broker import DevBroker
+from streams.flow import FlowConfig, run_flow
+
+PARTITIONS: Final = 4
+DEVICES: Final = 50_000  # a hundred communities, so that lanes are about equal
+_APPENDED_TOGETHER: Final = 10_000
+_TIMEOUT_S: Final = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What one process did; times are the machine's monotonic clock."""
+
+    began_s: float
+    ended_s: float
+    cpu_s: float
+    records: int
+
+
+def scale(*, events: int, kafka: bool, scratch: Path, devices: int = DEVICES) -> dict[str, Any]:
+    """One run of each. ``ratio`` is that of two processes to one, on as many cores as there are."""
+    with _settings(scratch, kafka) as settings:
+        with adapters.the_log(settings) as log:
+            records = [*city_registry(devices, PARTITIONS), *city_records(devices, events, PARTITIONS)]
+            records += closing_ticks(last_ms(records) + 1, PARTITIONS)
+            for start in range(0, len(records), _APPENDED_TOGETHER):
+                log.append(records[start : start + _APPENDED_TOGETHER])
+        figures: dict[str, Any] = {}
+        said: dict[str, int] = {}
+        for name, processes, workers in (("one_process", 1, 1), ("two_processes", 2, 1), ("two_workers", 1, 2)):
+            before = _detections(settings)
+            stages = _run(settings, scratch / name, processes, workers)
+            said[name] = _detections(settings) - before
+            seconds = max(stage.ended_s for stage in stages) - min(stage.began_s for stage in stages)
+            figures[f"{name}_events_per_s"] = round(sum(stage.records for stage in stages) / seconds, 1)
+            figures[f"{name}_cpu_us_per_event"] = round(sum(stage.cpu_s for stage in stages) / len(records) * 1e6, 2)
+            figures[f"{name}_busiest_cpu_s"] = round(max(stage.cpu_s for stage in stages), 3)
+            figures[f"{name}_records"] = [stage.records for stage in stages]
+    one = figures["one_process_events_per_s"]
+    return {
+        "events": len(records),
+        "bytes_per_event": round(sum(len(record.value) for record in records) / len(records)),
+        "devices": devices,
+        "partitions": PARTITIONS,
+        **figures,
+        "ratio": round(figures["two_processes_events_per_s"] / one, 3),
+        # What two cores without other work would give: nothing of a process waits for another.
+        "ratio_by_cpu": round(figures["one_process_busiest_cpu_s"] / figures["two_processes_busiest_cpu_s"], 3),
+        "ratio_two_workers": round(figures["two_workers_events_per_s"] / one, 3),
+        "detections": said["one_process"],
+        "same_detections": len(set(said.values())) == 1,
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _run(settings: Settings, state_dir: Path, processes: int, workers: int) -> list[_Stage]:
+    """:raises ChildProcessError: one of them failed; it has said why on standard error."""
+    context = multiprocessing.get_context("spawn")
+    stages: Queue[_Stage] = context.Queue()
+    addresses = tuple(f"127.0.0.1:{_free_port()}" for _ in range(processes)) if processes > 1 else ()
+    clusters = [Cluster(workers, number if addresses else None, addresses) for number in range(processes)]
+    running = [
+        context.Process(target=_detect, args=(settings, state_dir, one, stages), daemon=True) for one in clusters
+    ]
+    for process in running:
+        process.start()
+    done: list[_Stage] = []
+    give_up_s = time.monotonic() + _TIMEOUT_S
+    while len(done) < processes:
+        if any(process.exitcode for process in running) or time.monotonic() > give_up_s:
+            for process in running:
+                process.kill()
+            raise ChildProcessError(f"the detection stage ended with {[process.exitcode for process in running]}")
+        with contextlib.suppress(queue.Empty):
+            done.append(stages.get(timeout=0.1))
+    for process in running:
+        process.join()
+    return done
+
+
+def _detect(settings: Settings, state_dir: Path, cluster: Cluster, stages: Queue[_Stage]) -> None:
+    """In a process of its own: detect up to the end of the log."""
+    began_s: list[float] = []
+    records = 0
+    with adapters.the_log(settings) as log:
+        ports = adapters.flow_ports(settings, log, "detect")
+
+        def decode(batch: RawBatch) -> Decoded:
+            nonlocal records
+            if not began_s:
+                began_s.append(time.monotonic())
+            records += len(batch)
+            return ports.decode(batch)
+
+        config = FlowConfig(
+            name="detect", lanes=settings.partitions, write=False, detect=True, linger_ms=0,
+            max_batch_records=settings.max_batch_records, snapshot_interval_s=settings.snapshot_interval_s,
+            stop_at_end=True,
+        )  # fmt: skip
+        cpu_s = time.process_time()
+        run_flow(config, replace(ports, decode=decode), state_dir, cluster)
+        ended_s = time.monotonic()
+        stages.put(_Stage(began_s[0] if began_s else ended_s, ended_s, time.process_time() - cpu_s, records))
+
+
+def _detections(settings: Settings) -> int:
+    """How many have been said so far."""
+    with adapters.the_log(settings) as log:
+        return sum(log.end_offsets([topic_of("detections")]).values())
+
+
+@contextlib.contextmanager
+def _settings(scratch: Path, kafka: bool) -> Iterator[Settings]:
+    given: dict[str, object] = {"data_dir": scratch / "data", "partitions": PARTITIONS}
+    with contextlib.ExitStack() as stack:
+        if kafka:
+            started = stack.enter_context(DevBroker.start(scratch / "kafka"))
+            given["log_url"] = f"kafka://{started.bootstrap}"
+        yield load_settings(given)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

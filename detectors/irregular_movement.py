@@ -22,7 +22,10 @@ Learning takes 7 days and 60 observations of the person; nothing is flagged befo
 Guarantees: outputs depend on the log alone. Hours, lengths and order within a person come from event time; timers
 from log time. An observation more than 5 min older than the person's latest is not used; an event that comes again is
 ignored while it is among the last 16 of the person, and later too once it is those 5 min old. Withdrawn consent or
-retirement erases what was learned. State: under 4 kB per person.
+retirement erases what was learned. State: about 1.3 kB a person, and 40 bytes for each place.
+
+Persons do not depend on each other. So those of whom a batch brings one ordinary sign of life at home, most of all,
+are taken in together, as columns; every other sign goes one by one, in log order, after the person's own timer.
 """
 
 from __future__ import annotations
@@ -31,34 +34,26 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from detectors import movement_text as text
+from detectors.columns import BoolArray
 from detectors.contract import Emitted
 from detectors.gb3096 import period_of
-from detectors.habit import Habit, HabitParams
+from detectors.habit import HabitParams
 from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, LocalClock
-from detectors.rows import Row, event_id_at, rows_of
+from detectors.movement_persons import HOME, LONG_AGO_MS, OUT, RECENT, Persons
+from detectors.movement_signs import PERSON, SIGHTED, Signs, entries_of, signs_of
+from detectors.rows import Row, event_id_at
 from detectors.state import model_version, pack, unpack
-from detectors.timers import TimerHeap
+from detectors.timers import NEVER_MS
 from schemas.columns import EventBatch
-from schemas.families.movement import Passage, Sighting
-from schemas.families.readings import Presence
-from schemas.families.registry import Device as DeviceEntry
-from schemas.families.registry import Person as PersonEntry
 from schemas.families.system import Detection, Severity
+from schemas.records import IntArray
 
-_PERSON, _DEVICE, _SIGHTING, _PASSAGE, _PRESENCE = range(5)
-_WANTED = (
-    (PersonEntry.type_name, _PERSON, ("person", "change", "category", "home", "consent")),
-    (DeviceEntry.type_name, _DEVICE, ("device", "change", "person")),
-    (Sighting.type_name, _SIGHTING, ("person", "place", "confidence_ratio")),
-    (Passage.type_name, _PASSAGE, ("person", "direction")),
-    (Presence.type_name, _PRESENCE, ("device", "person", "signal")),
-)
-_UNKNOWN, _HOME, _OUT = range(3)
-_RECENT = 16
 _AHEAD_MS = 15 * MINUTE_MS  # event times further ahead of the log are nonsense
-_NEVER_MS = -(2**62)
 _FRAIL = ("dementia", "child", "mental")  # for whom being somewhere else is grave
+_MANY = 24  # signs, from which columns are cheaper than one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +71,11 @@ class IrregularMovementParams:
     habit: HabitParams = field(default_factory=HabitParams)
 
 
-class _Person:
-    """What is known of one person: where, since when, what is flagged, and the habits."""
-
-    __slots__ = (
-        "absent", "category", "entry_ms", "first_ms", "habit", "home", "last_ms", "no_sign", "observations",
-        "out_since_ms", "recent", "scope", "sign_ms", "unusual", "where",
-    )  # fmt: skip
-
-    def __init__(self, scope: str, home: str, category: str, entry_ms: int) -> None:
-        self.scope = scope
-        self.home = home
-        self.category = category
-        self.entry_ms = entry_ms  # event time of the registry entry
-        self.first_ms = 0
-        self.last_ms = _NEVER_MS  # latest event time observed
-        self.observations = 0
-        self.recent: list[tuple[int, str]] = []
-        self.where = _UNKNOWN
-        self.out_since_ms = 0
-        self.sign_ms = 0  # latest sign of life at home
-        self.unusual = False  # flagged in this outing
-        self.absent = False
-        self.no_sign = False
-        self.habit = Habit()
-
-
 class IrregularMovement:
     """The detector of one lane; see the module's header."""
 
     name: ClassVar[str] = "irregular_movement"
-    state_version: ClassVar[int] = 1
+    state_version: ClassVar[int] = 2
 
     def __init__(self, params: IrregularMovementParams | None = None) -> None:
         self.params = params = params or IrregularMovementParams()
@@ -114,257 +83,335 @@ class IrregularMovement:
         self._clock = LocalClock(params.timezone)
         self._out: list[Emitted] = []
         self._batch: EventBatch | None = None
-        self._persons: dict[str, _Person] = {}
+        self._persons = Persons(params.habit)
         self._withdrawn: dict[str, int] = {}  # event time of the entry that ended the watch
-        self._person_of: dict[str, tuple[str | None, int]] = {}  # device -> person, event time of the entry
-        self._timers = TimerHeap()
+        self._person_of: dict[str, tuple[str, int]] = {}  # device -> person, event time of the entry
+        self._next_ms = NEVER_MS  # nothing is due before
 
     # -- the detector's contract -------------------------------------------------------------------------------------
     def process(self, batch: EventBatch) -> list[Emitted]:
         """Take the batch in; say what was noticed."""
         self._out, self._batch = [], batch
-        for row in rows_of(batch, _WANTED):
-            if self._timers.next_ms < row[1]:
-                self._fire(row[1])
-            self._take(row)
+        entries = entries_of(batch, self._person_of)
+        by_device = bool(self._person_of) or any(entry[3] != PERSON for entry in entries)
+        signs = signs_of(batch, self.params.life_signals, self.params.min_confidence_ratio, by_device)
+        done = 0
+        for entry in entries:
+            if signs is not None:
+                until = int(np.searchsorted(signs.position, entry[0]))
+                if until > done:
+                    self._take(signs.between(done, until))
+                    done = until
+            if entry[3] == PERSON:
+                self._registered(entry)
+            else:
+                self._placed(entry)
+        if signs is not None and done < len(signs):
+            self._take(signs.between(done, len(signs)))
         clock_ms = batch.clock_ms
-        if clock_ms is not None:
-            self._fire(clock_ms)
+        if clock_ms is not None and self._next_ms < clock_ms:
+            due_ms = self._persons.due_ms[: self._persons.names.rows]
+            for row in np.flatnonzero(due_ms < clock_ms).tolist():
+                self._fire(row, clock_ms)
+            self._next_ms = self._persons.next_due_ms()
         out, self._out, self._batch = self._out, [], None
         return out
 
+    def held(self) -> dict[str, Any]:
+        """The whole state; arrays are views."""
+        return {"persons": self._persons.held(), "withdrawn": self._withdrawn, "person_of": self._person_of}
+
     def snapshot(self) -> bytes:
         """The whole state."""
-        persons = {name: _saved(person) for name, person in self._persons.items()}
-        payload = (persons, self._withdrawn, self._person_of, self._timers.saved())
-        return pack(self.name, self.state_version, payload)
+        return pack(self.name, self.state_version, self.held())
 
     def restore(self, saved: bytes) -> None:
         """Replace the state. :raises StateVersionError: of another version."""
-        persons, self._withdrawn, self._person_of, timers = unpack(self.name, self.state_version, saved)
-        self._persons = {name: _person_of(values) for name, values in persons.items()}
-        self._timers = TimerHeap(timers)
+        state = unpack(self.name, self.state_version, saved)
+        self._persons = Persons.of(state["persons"], self.params.habit)
+        self._withdrawn, self._person_of = state["withdrawn"], state["person_of"]
+        self._next_ms = self._persons.next_due_ms()
 
-    # -- rows --------------------------------------------------------------------------------------------------------
-    def _take(self, row: Row) -> None:
-        tag = row[3]
-        if tag == _PRESENCE:
-            name = row[6] or self._person_of.get(row[5], (None, 0))[0]
-            if name is not None and row[7] in self.params.life_signals:
-                self._observe(row, name, _HOME, row[7], None)
-        elif tag == _PASSAGE:
-            if row[5] is not None:
-                self._observe(row, row[5], _HOME if row[6] == "in" else _OUT, row[6], None)
-        elif tag == _SIGHTING:
-            if row[7] is None or row[7] >= self.params.min_confidence_ratio:
-                person = self._persons.get(row[5])
-                where = _HOME if person is not None and row[6] == person.home else _OUT
-                self._observe(row, row[5], where, row[6], row[6] if where == _OUT else None)
-        elif tag == _PERSON:
-            self._registered(row)
-        else:
-            name, change, person_of = row[5:8]
-            if row[2] > self._person_of.get(name, (None, _NEVER_MS))[1]:
-                if change == "retired" or person_of is None:
-                    self._person_of.pop(name, None)
-                else:
-                    self._person_of[sys.intern(name)] = (sys.intern(person_of), row[2])
+    @property
+    def bytes_held(self) -> int:
+        """Memory of what is known of persons."""
+        return self._persons.bytes_held
 
-    def _registered(self, row: Row) -> None:
-        position, now_ms, event_ms, _tag, scope, name, change, category, home, consent = row
-        person = self._persons.get(name)
-        watched = consent and change != "retired"
-        if event_ms <= (person.entry_ms if person is not None else self._withdrawn.get(name, _NEVER_MS)):
+    # -- registry ----------------------------------------------------------------------------------------------------
+    def _placed(self, entry: Row) -> None:
+        """A device stands with a person, or no longer."""
+        event_ms = entry[2]
+        name, change, person_of = entry[5:8]
+        if event_ms > self._person_of.get(name, (None, LONG_AGO_MS))[1]:
+            if change == "retired" or person_of is None:
+                self._person_of.pop(name, None)
+            else:
+                self._person_of[sys.intern(name)] = (sys.intern(person_of), event_ms)
+
+    def _registered(self, entry: Row) -> None:
+        position, now_ms, event_ms, _tag, scope, name, change, category, home, consent = entry
+        persons, row = self._persons, self._persons.names.row_of(name)
+        known_ms = int(persons.entry_ms_at[row]) if row >= 0 else self._withdrawn.get(name, LONG_AGO_MS)
+        if row >= 0:
+            self._fire(row, now_ms)
+        if event_ms <= known_ms:
             return  # came again, or out of order
-        if not watched:
+        if not consent or change == "retired":
             self._withdrawn[name] = event_ms
-            if person is not None:
-                self._forget(name, person, now_ms, position)
+            if row >= 0:
+                self._forget(row, now_ms, position)
             return
         self._withdrawn.pop(name, None)
-        if person is not None and person.home != home:
-            self._forget(name, person, now_ms, position)  # moved: habits begin anew
-            person = None
-        if person is None:
-            self._persons[sys.intern(name)] = _Person(sys.intern(scope), home, category, event_ms)
+        if row >= 0 and persons.homes[row] != home:
+            self._forget(row, now_ms, position)  # moved: habits begin anew
+            row = -1
+        if row < 0:
+            persons.add(name, scope, home, category, event_ms)
         else:
-            person.scope, person.category, person.entry_ms = sys.intern(scope), category, event_ms
+            persons.scopes[row], persons.categories[row] = sys.intern(scope), sys.intern(category)
+            persons.entry_ms_at[row] = event_ms
 
-    def _forget(self, name: str, person: _Person, now_ms: int, position: int) -> None:
+    def _forget(self, row: int, now_ms: int, position: int) -> None:
+        persons = self._persons
         for rule, active in (
-            ("unusual_hour", person.unusual), ("absent_too_long", person.absent), ("no_sign_of_life", person.no_sign)
+            ("unusual_hour", persons.unusual_at[row]), ("absent_too_long", persons.absent_at[row]),
+            ("no_sign_of_life", persons.no_sign_at[row]),
         ):  # fmt: skip
             if active:
-                words = text.no_longer_watched(name)
-                self._say(name, person, rule, False, "info", words, now_ms, now_ms, position)
-        del self._persons[name]
-        self._timers.cancel(f"a:{name}")
-        self._timers.cancel(f"l:{name}")
+                words = text.no_longer_watched(persons.names.name_of(row))
+                self._say(row, rule, False, "info", words, now_ms, now_ms, position)
+        persons.remove(row)
 
-    def _observe(self, row: Row, name: str, where: int, what: str, place: str | None) -> None:
-        """A person under care was noticed. ``place``: seen there, away from home."""
-        person = self._persons.get(name)
-        if person is None:
+    # -- signs -------------------------------------------------------------------------------------------------------
+    def _take(self, signs: Signs) -> None:
+        """Signs between two registry entries."""
+        rows = self._rows_of(signs)
+        of_known = np.flatnonzero(rows >= 0)
+        if not len(of_known):
             return
-        position, now_ms, event_ms = row[0], row[1], row[2]
-        if event_ms < person.last_ms - self.params.reorder_min * MINUTE_MS or event_ms > now_ms + _AHEAD_MS:
-            return
-        mark = (event_ms, what)
-        if mark in person.recent:
-            return  # came again
-        person.recent.append(mark)
-        if len(person.recent) > _RECENT:
-            del person.recent[0]
-        if person.observations == 0:
-            person.first_ms = event_ms
-        person.observations += 1
-        person.last_ms = max(person.last_ms, event_ms)
-        params = self.params
-        known_for_ms = event_ms - person.first_ms
-        learned = known_for_ms >= params.learn_days * DAY_MS and person.observations >= params.learn_observations
-        self._live_through(person, event_ms)
-        if where == _HOME:
-            self._at_home(name, person, event_ms, now_ms, position, learned)
-        else:
-            self._out_of_home(name, person, event_ms, now_ms, position, learned, place)
-            if place is not None:
-                self._visit(name, person, place, event_ms, now_ms, position, learned)
+        if len(of_known) >= _MANY:
+            of_known = of_known[~self._take_ordinary(signs, of_known, rows[of_known])]
+        persons = self._persons
+        columns = (rows, signs.where, signs.what, signs.event_ms, signs.now_ms, signs.position)
+        one_by_one = zip(of_known.tolist(), *(column[of_known].tolist() for column in columns), strict=True)
+        for at, row, where, what, event_ms, now_ms, position in one_by_one:
+            if persons.due_ms_at[row] < now_ms:
+                self._fire(row, now_ms)
+            place = None
+            if where == SIGHTED:
+                seen_at = signs.by[at].as_py()
+                where, place = (HOME, None) if seen_at == persons.homes[row] else (OUT, seen_at)
+            self._observe(row, where, what, place, event_ms, now_ms, position)
 
-    def _live_through(self, person: _Person, event_ms: int) -> None:
-        weight = None
-        if person.where == _HOME:
-            weight = 0.0
-        elif person.where == _OUT:
-            weight = self.params.habit.flagged_weight if person.unusual or person.absent else 1.0
-        person.habit.live_through(self._clock.hour_index(event_ms), weight, self.params.habit)
-        person.habit.learn_wake(self._clock.local_ms(event_ms), self.params.habit)
+    def _rows_of(self, signs: Signs) -> IntArray:
+        """The row of each sign's person, -1 for who is not watched."""
+        rows = self._persons.names.rows_of(signs.person)
+        if self._person_of and signs.person.null_count:
+            nameless = np.flatnonzero(np.asarray(signs.person.is_null().to_numpy(zero_copy_only=False), dtype=bool))
+            for at in nameless.tolist():
+                found = self._person_of.get(signs.by[at].as_py())
+                rows[at] = self._persons.names.row_of(found[0]) if found is not None else -1
+        return rows
 
-    def _at_home(
-        self, name: str, person: _Person, event_ms: int, now_ms: int, position: int, learned: bool
+    def _take_ordinary(self, signs: Signs, index: IntArray, rows: IntArray) -> BoolArray:
+        """Take in, as columns, the only sign of a person who is and was at home, where nothing is to be said.
+
+        It does what :meth:`_observe` does. :returns: which of the signs at ``index`` were taken.
+        """
+        persons, params, habits = self._persons, self.params, self._persons.habits
+        now_ms, event_ms = signs.now_ms[index], signs.event_ms[index]
+        taken = _single(rows) & (signs.where[index] == HOME) & (persons.where[rows] == HOME) & ~persons.no_sign[rows]
+        taken &= (persons.due_ms[rows] >= now_ms) & (event_ms <= now_ms + _AHEAD_MS)
+        taken &= event_ms >= persons.last_ms[rows] - params.reorder_min * MINUTE_MS
+        taken &= ~(persons.recent_ms[rows] == event_ms[:, None]).any(axis=1)
+        sign_ms = persons.sign_ms[rows]
+        local_ms, sign_local_ms = self._clock.local_ms_of(event_ms), self._clock.local_ms_of(sign_ms)
+        gap_min = (event_ms - sign_ms) / MINUTE_MS
+        taken &= habits.is_ordinary(rows, local_ms, sign_local_ms, gap_min)
+        rows, now_ms, event_ms = rows[taken], now_ms[taken], event_ms[taken]
+        place = persons.recent_next[rows]
+        persons.recent_ms[rows, place], persons.recent_what[rows, place] = event_ms, signs.what[index[taken]]
+        persons.recent_next[rows] = (place + 1) % RECENT
+        persons.observations[rows] += 1
+        persons.last_ms[rows] = np.maximum(persons.last_ms[rows], event_ms)
+        habits.learn_ordinary(rows, local_ms[taken], sign_local_ms[taken], gap_min[taken])
+        sign_ms = np.maximum(sign_ms[taken], event_ms)
+        persons.sign_ms[rows] = sign_ms
+        learned = event_ms - persons.first_ms[rows] >= params.learn_days * DAY_MS
+        learned &= persons.observations[rows] >= params.learn_observations
+        due_ms = np.maximum(sign_ms + int(params.habit.gap_least_min * MINUTE_MS), now_ms)[learned]
+        if len(due_ms):
+            persons.due_ms[rows[learned]] = due_ms
+            self._next_ms = min(self._next_ms, int(due_ms.min()))
+        return np.asarray(taken, dtype=bool)
+
+    def _observe(
+        self, row: int, where: int, what: int, place: str | None, event_ms: int, now_ms: int, position: int
     ) -> None:  # fmt: skip
-        habit, params = person.habit, self.params.habit
-        if person.where == _HOME:
-            self._end_gap(name, person, event_ms, now_ms, position)
-        elif person.where == _OUT:
-            minutes = (event_ms - person.out_since_ms) / MINUTE_MS
-            habit.learn_absence(self._clock.hour_index(person.out_since_ms), minutes, params)
-            self._timers.cancel(f"a:{name}")
-            words = text.home_again(self._clock, name, event_ms)
-            if person.unusual:
-                self._say(name, person, "unusual_hour", False, "info", words, event_ms, now_ms, position)
-            if person.absent:
-                self._say(name, person, "absent_too_long", False, "info", words, event_ms, now_ms, position)
-            person.unusual = person.absent = False
-        person.where = _HOME
-        person.sign_ms = max(person.sign_ms, event_ms)
-        habit.signs += 1
-        if learned:  # at the least; what is really allowed is asked when that has passed, which is seldom
-            due_ms = person.sign_ms + int(params.gap_least_min * MINUTE_MS)
-            self._timers.schedule(f"l:{name}", max(due_ms, now_ms))
+        """A person under care was noticed. ``place``: seen there, away from home."""
+        persons, params = self._persons, self.params
+        last_ms = persons.last_ms_at[row]
+        if event_ms < last_ms - params.reorder_min * MINUTE_MS or event_ms > now_ms + _AHEAD_MS:
+            return
+        if not persons.is_new(row, event_ms, what):
+            return  # came again
+        observations = persons.observations_at[row]
+        if observations == 0:
+            persons.first_ms_at[row] = event_ms
+        persons.observations_at[row] = observations + 1
+        persons.last_ms_at[row] = max(last_ms, event_ms)
+        known_for_ms = event_ms - persons.first_ms_at[row]
+        learned = known_for_ms >= params.learn_days * DAY_MS and observations + 1 >= params.learn_observations
+        self._live_through(row, event_ms)
+        if where == HOME:
+            self._at_home(row, event_ms, now_ms, position, learned)
+        else:
+            self._out_of_home(row, event_ms, now_ms, position, learned, place)
+            if place is not None:
+                self._visit(row, place, event_ms, now_ms, position, learned)
 
-    def _end_gap(self, name: str, person: _Person, event_ms: int, now_ms: int, position: int) -> None:
+    def _live_through(self, row: int, event_ms: int) -> None:
+        persons, weight = self._persons, None
+        where = persons.where_at[row]
+        if where == HOME:
+            weight = 0.0
+        elif where == OUT:
+            flagged = persons.unusual_at[row] or persons.absent_at[row]
+            weight = self.params.habit.flagged_weight if flagged else 1.0
+        persons.habits.live_through(row, self._clock.hour_index(event_ms), weight)
+        persons.habits.learn_wake(row, self._clock.local_ms(event_ms))
+
+    def _at_home(self, row: int, event_ms: int, now_ms: int, position: int, learned: bool) -> None:
+        persons, habits = self._persons, self._persons.habits
+        where = persons.where_at[row]
+        if where == HOME:
+            self._end_gap(row, event_ms, now_ms, position)
+        elif where == OUT:
+            out_since_ms = persons.out_since_ms_at[row]
+            habits.learn_absence(row, self._clock.hour_index(out_since_ms), (event_ms - out_since_ms) / MINUTE_MS)
+            persons.due_ms_at[row] = NEVER_MS
+            words = text.home_again(self._clock, persons.names.name_of(row), event_ms)
+            if persons.unusual_at[row]:
+                self._say(row, "unusual_hour", False, "info", words, event_ms, now_ms, position)
+            if persons.absent_at[row]:
+                self._say(row, "absent_too_long", False, "info", words, event_ms, now_ms, position)
+            persons.unusual_at[row] = persons.absent_at[row] = False
+        persons.where_at[row] = HOME
+        sign_ms = persons.sign_ms_at[row] = max(persons.sign_ms_at[row], event_ms)
+        habits.signs_at[row] += 1
+        if learned:  # at the least; what is really allowed is asked when that has passed, which is seldom
+            self._schedule(row, max(sign_ms + int(self.params.habit.gap_least_min * MINUTE_MS), now_ms))
+
+    def _end_gap(self, row: int, event_ms: int, now_ms: int, position: int) -> None:
         """A sign of life ends the silence at home."""
-        minutes = (event_ms - person.sign_ms) / MINUTE_MS
-        person.habit.learn_gap(self._clock.local_ms(person.sign_ms), minutes, self.params.habit)
-        if person.no_sign:
-            person.no_sign = False
-            words = text.sign_again(self._clock, name, event_ms)
-            self._say(name, person, "no_sign_of_life", False, "info", words, event_ms, now_ms, position)
+        persons, sign_ms = self._persons, self._persons.sign_ms_at[row]
+        persons.habits.learn_gap(row, self._clock.local_ms(sign_ms), (event_ms - sign_ms) / MINUTE_MS)
+        if persons.no_sign_at[row]:
+            persons.no_sign_at[row] = False
+            words = text.sign_again(self._clock, persons.names.name_of(row), event_ms)
+            self._say(row, "no_sign_of_life", False, "info", words, event_ms, now_ms, position)
 
     def _out_of_home(
-        self, name: str, person: _Person, event_ms: int, now_ms: int, position: int, learned: bool, place: str | None
+        self, row: int, event_ms: int, now_ms: int, position: int, learned: bool, place: str | None
     ) -> None:  # fmt: skip
-        habit, params = person.habit, self.params
+        persons, habits, params = self._persons, self._persons.habits, self.params
         hour_index = self._clock.hour_index(event_ms)
-        if person.where != _OUT:
-            if person.where == _HOME:
-                self._end_gap(name, person, event_ms, now_ms, position)
-            person.where = _OUT
-            person.out_since_ms = event_ms
-            self._timers.cancel(f"l:{name}")
-            allowed = habit.absence_allowed(hour_index, params.habit) if learned else None
+        where = persons.where_at[row]
+        if where != OUT:
+            if where == HOME:
+                self._end_gap(row, event_ms, now_ms, position)
+            persons.where_at[row] = OUT
+            persons.out_since_ms_at[row] = event_ms
+            persons.due_ms_at[row] = NEVER_MS
+            allowed = habits.absence_allowed(row, hour_index) if learned else None
             if allowed is not None:
-                self._timers.schedule(f"a:{name}", max(event_ms + int(allowed[1] * MINUTE_MS), now_ms))
-        if learned and not person.unusual:
+                self._schedule(row, max(event_ms + int(allowed[1] * MINUTE_MS), now_ms))
+        if learned and not persons.unusual_at[row]:
             night = period_of(hour_index % 24) == "night"
             from_share = params.night_share if night else params.day_share
-            share = habit.share_out(hour_index, params.habit)
+            share = habits.share_out(row, hour_index)
             if share < from_share:
-                person.unusual = True
-                severity: Severity = "critical" if night and person.category in _FRAIL else "warning"
-                words = text.unusual_hour(self._clock, name, event_ms, share, place)
+                persons.unusual_at[row] = True
+                severity: Severity = "critical" if night and persons.categories[row] in _FRAIL else "warning"
+                words = text.unusual_hour(self._clock, persons.names.name_of(row), event_ms, share, place)
                 self._say(
-                    name, person, "unusual_hour", True, severity, words, event_ms, now_ms, position,
+                    row, "unusual_hour", True, severity, words, event_ms, now_ms, position,
                     score=1.0 - share, threshold=1.0 - from_share, baseline=share, observed=1.0, unit="1",
                 )  # fmt: skip
-        habit.out_now(params.habit.flagged_weight if person.unusual else 1.0)
+        habits.out_now(row, params.habit.flagged_weight if persons.unusual_at[row] else 1.0)
 
-    def _visit(
-        self, name: str, person: _Person, place: str, event_ms: int, now_ms: int, position: int, learned: bool,
-    ) -> None:  # fmt: skip
-        habit, params = person.habit, self.params.habit
-        frail = person.category in _FRAIL
+    def _visit(self, row: int, place: str, event_ms: int, now_ms: int, position: int, learned: bool) -> None:
+        persons, params = self._persons, self.params.habit
+        frail = persons.categories[row] in _FRAIL
         enough = params.known_visits_frail if frail else params.known_visits
-        visits, unknown = habit.visit(place, event_ms, not learned, frail, params)
+        visits, unknown = persons.habits.visit(row, place, event_ms, not learned, frail)
         if not unknown:
             return
-        known = sum(is_known and other != place for other, (_, _, is_known) in habit.places.items())
-        words = text.unknown_place(self._clock, name, place, event_ms, visits, known)
+        places = persons.habits.places_of(row)
+        known = sum(is_known and other != place for other, (_, _, is_known) in places.items())
+        words = text.unknown_place(self._clock, persons.names.name_of(row), place, event_ms, visits, known)
         self._say(
-            name, person, "unknown_place", True, "warning" if person.category in _FRAIL else "info", words,
-            event_ms, now_ms, position, score=1.0 / (1 + visits), threshold=1.0 / enough,
-            baseline=float(enough), observed=float(visits), unit="1",
+            row, "unknown_place", True, "warning" if frail else "info", words, event_ms, now_ms, position,
+            score=1.0 / (1 + visits), threshold=1.0 / enough, baseline=float(enough), observed=float(visits), unit="1",
         )  # fmt: skip
 
     # -- timers ------------------------------------------------------------------------------------------------------
-    def _fire(self, clock_ms: int) -> None:
-        for due_ms, key in self._timers.due(clock_ms):
-            name = key[2:]
-            person = self._persons[name]
-            if key[0] == "a":
-                self._absent(name, person, due_ms)
-            else:
-                self._silent(name, person, due_ms)
+    def _schedule(self, row: int, due_ms: int) -> None:
+        self._persons.due_ms_at[row] = due_ms
+        self._next_ms = min(self._next_ms, due_ms)
 
-    def _absent(self, name: str, person: _Person, due_ms: int) -> None:
-        allowed = person.habit.absence_allowed(self._clock.hour_index(person.out_since_ms), self.params.habit)
-        if allowed is None or person.where != _OUT:
+    def _fire(self, row: int, clock_ms: int) -> None:
+        """What is due with a person strictly before the clock."""
+        persons = self._persons
+        while (due_ms := persons.due_ms_at[row]) < clock_ms:
+            persons.due_ms_at[row] = NEVER_MS
+            if persons.where_at[row] == OUT:
+                self._absent(row, due_ms)
+            else:
+                self._silent(row, due_ms)
+
+    def _absent(self, row: int, due_ms: int) -> None:
+        persons, since_ms = self._persons, self._persons.out_since_ms_at[row]
+        allowed = persons.habits.absence_allowed(row, self._clock.hour_index(since_ms))
+        if allowed is None:
             return
-        person.absent = True
-        away_h = (due_ms - person.out_since_ms) / HOUR_MS
+        persons.absent_at[row] = True
+        away_h = (due_ms - since_ms) / HOUR_MS
         usual_h, allowed_h = allowed[0] / 60.0, allowed[1] / 60.0
-        words = text.absent(self._clock, name, person.out_since_ms, away_h, usual_h, allowed_h)
-        severity: Severity = "critical" if person.category in _FRAIL else "warning"
+        words = text.absent(self._clock, persons.names.name_of(row), since_ms, away_h, usual_h, allowed_h)
+        severity: Severity = "critical" if persons.categories[row] in _FRAIL else "warning"
         self._say(
-            name, person, "absent_too_long", True, severity, words, due_ms, due_ms, None,
+            row, "absent_too_long", True, severity, words, due_ms, due_ms, None,
             score=away_h / allowed_h, threshold=1.0, baseline=usual_h, observed=away_h, unit="h",
         )  # fmt: skip
 
-    def _silent(self, name: str, person: _Person, due_ms: int) -> None:
-        days = (person.last_ms - person.first_ms) / DAY_MS
-        allowed = person.habit.gap_allowed(self._clock.local_ms(person.sign_ms), days, self.params.habit)
-        if allowed is None or person.where != _HOME:
+    def _silent(self, row: int, due_ms: int) -> None:
+        persons, sign_ms = self._persons, self._persons.sign_ms_at[row]
+        days = (persons.last_ms_at[row] - persons.first_ms_at[row]) / DAY_MS
+        allowed = persons.habits.gap_allowed(row, self._clock.local_ms(sign_ms), days)
+        if allowed is None:
             return
-        over_ms = person.sign_ms + int(allowed[1] * MINUTE_MS)
+        over_ms = sign_ms + int(allowed[1] * MINUTE_MS)
         if over_ms > due_ms:
-            self._timers.schedule(f"l:{name}", over_ms)
+            self._schedule(row, over_ms)
             return
-        person.no_sign = True
-        gap_h = (due_ms - person.sign_ms) / HOUR_MS
+        persons.no_sign_at[row] = True
+        gap_h = (due_ms - sign_ms) / HOUR_MS
         usual_h, allowed_h = allowed[0] / 60.0, allowed[1] / 60.0
-        words = text.no_sign(self._clock, name, person.sign_ms, gap_h, usual_h, allowed_h)
+        words = text.no_sign(self._clock, persons.names.name_of(row), sign_ms, gap_h, usual_h, allowed_h)
         self._say(
-            name, person, "no_sign_of_life", True, "critical", words, due_ms, due_ms, None,
+            row, "no_sign_of_life", True, "critical", words, due_ms, due_ms, None,
             score=gap_h / allowed_h, threshold=1.0, baseline=usual_h, observed=gap_h, unit="h",
         )  # fmt: skip
 
     # -- saying it ---------------------------------------------------------------------------------------------------
     def _say(
-        self, name: str, person: _Person, rule: str, active: bool, severity: Severity, words: tuple[str, str],
-        event_ms: int, now_ms: int, position: int | None, *, score: float = 0.0, threshold: float = 1.0,
+        self, row: int, rule: str, active: bool, severity: Severity, words: tuple[str, str], event_ms: int,
+        now_ms: int, position: int | None, *, score: float = 0.0, threshold: float = 1.0,
         baseline: float | None = None, observed: float | None = None, unit: str | None = None,
     ) -> None:  # fmt: skip
         """``position`` None: said by a timer."""
+        name = self._persons.names.name_of(row)
         cause = f"timer:{rule}:{name}@{now_ms}"
         if position is not None and self._batch is not None:
             cause = event_id_at(self._batch, position)
@@ -373,18 +420,15 @@ class IrregularMovement:
             threshold=threshold, baseline=baseline, observed=observed, unit=unit, model_version=self.model_version,
             reason_zh=words[0], reason_en=words[1], cause_id=cause, detected_time_ms=now_ms,
         )  # fmt: skip
-        self._out.append(Emitted(now_ms, position is None, position or 0, person.scope, event_ms, data))
+        self._out.append(Emitted(now_ms, position is None, position or 0, self._persons.scopes[row], event_ms, data))
 
 
-def _saved(person: _Person) -> tuple[Any, ...]:
-    values = [getattr(person, name) for name in _Person.__slots__ if name != "habit"]
-    return (*values, person.habit.saved())
-
-
-def _person_of(values: tuple[Any, ...]) -> _Person:
-    person = _Person("", "", "", 0)
-    names = [name for name in _Person.__slots__ if name != "habit"]
-    for name, value in zip(names, values, strict=False):
-        setattr(person, name, value)
-    person.habit = Habit.of(values[-1])
-    return person
+def _single(rows: IntArray) -> BoolArray:
+    """Which rows come only once."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    same = ordered[1:] == ordered[:-1]
+    out = np.ones(len(rows), dtype=bool)
+    out[order[1:]] &= ~same
+    out[order[:-1]] &= ~same
+    return out

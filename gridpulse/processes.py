@@ -62,7 +62,10 @@ def run_api(settings: Settings) -> None:
         stop = threading.Event()
         if settings.ticker:
             # Never gives up while the log is away: queries are answered all the same.
-            ticker = Ticker(log, DOMAIN_TOPICS, clock, settings.tick_interval_ms, give_up_after_s=math.inf)
+            ticker = Ticker(
+                log, DOMAIN_TOPICS, clock, settings.tick_interval_ms, give_up_after_s=math.inf,
+                look_every_ms=settings.tick_look_ms,
+            )  # fmt: skip
             threading.Thread(target=_tick, args=(ticker, stop), name="ticker", daemon=True).start()
         try:
             uvicorn.run(

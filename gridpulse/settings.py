@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     clock: Literal["wall", "log"] = Field("wall", description="wall: the machine's clock; log: the log's latest time")
     ticker: bool = Field(True, description="whether the API process writes ticks to idle partitions")
     tick_interval_ms: int = Field(500, ge=50, le=60_000, description="a partition idle for so long gets a tick")
+    tick_look_ms: int = Field(
+        100, ge=10, le=60_000, description="so often idle topics are ticked where rows of their lane wait for them"
+    )
     linger_ms: int = Field(600, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
     max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="records per micro-batch at most")
     snapshot_interval_s: float = Field(

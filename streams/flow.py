@@ -103,7 +103,7 @@ class FlowConfig:
     linger_ms: int
     max_batch_records: int
     snapshot_interval_s: float
-    poll_ms: int = 200
+    poll_ms: int = 50
     max_flush_rows: int = 60_000
     stop_at_end: bool = False
     dead_letters: DeadLetterLimits = field(default_factory=DeadLetterLimits)

@@ -14,7 +14,7 @@ from gridpulse.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "api", "writer", "detect", "rollup")
+OURS = ("migrate", "api", "writer", "detect", "detect-1", "rollup")
 LONG_RUNNING = sorted(set(SERVICES) - {"migrate"})
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 SERVICE_KEYS = {
@@ -116,6 +116,18 @@ def test_settings_are_known(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert settings.is_kafka
     assert not settings.embedded_store
+
+
+def test_the_processes_of_the_cluster_are_told_of_each_other() -> None:
+    cluster = {
+        name: SERVICES[name]["environment"] for name in OURS if "GRIDPULSE_ADDRESSES" in SERVICES[name]["environment"]
+    }
+    (addresses,) = {environment["GRIDPULSE_ADDRESSES"] for environment in cluster.values()}
+    hosts = [address.rpartition(":")[0] for address in addresses.split(",")]
+    assert {hosts[int(environment["GRIDPULSE_PROCESS_ID"])]: name for name, environment in cluster.items()} == {
+        name: name for name in hosts
+    }
+    assert len(hosts) == len(cluster) <= int(SERVICES["detect"]["environment"]["GRIDPULSE_PARTITIONS"])
 
 
 def test_commands_exist() -> None:

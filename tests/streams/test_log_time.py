@@ -115,6 +115,23 @@ def test_ticks_move_a_lane_on(log: WatchedLog, clock: SettableClock) -> None:
     assert batch.values[0] == b"x"
 
 
+def test_where_a_row_waits_its_lane_is_ticked_at_once_and_only_once(log: WatchedLog, clock: SettableClock) -> None:
+    ticker = Ticker(log, TOPICS, clock, 1_000, look_every_ms=100)
+    assert ticker.tick_once() == 4  # nothing was ever said
+    clock.now_ms += 100
+    put(log, "clock.b", 0, clock.now_ms)
+    clock.now_ms += 100
+    with LaneReader(log, TOPICS, 0) as lane:
+        lane.poll(10, 0.0)  # the ticks
+        assert ticker.tick_once() == 1  # a/0; nothing waits in lane 1
+        batch = lane.poll(10, 0.0)
+    assert batch is not None
+    assert batch.values[-1] == b"x"
+    for _ in range(8):
+        clock.now_ms += 100
+        assert ticker.tick_once() == 0  # its own ticks are nothing that waits
+
+
 def test_a_running_ticker_rides_out_a_short_outage(log: WatchedLog, clock: SettableClock) -> None:
     log.available = False
     stop = threading.Event()

@@ -160,7 +160,7 @@ class _Checks:
     """Checks put off, so that each is called once for the columns of all types: most types have few rows."""
 
     def __init__(self) -> None:
-        self._columns: dict[Check, list[tuple[pa.Array, BoolArray]]] = {}
+        self._columns: dict[tuple[Check, int], list[tuple[pa.Array, BoolArray]]] = {}  # by check and Arrow type
 
     def add_model(self, model: CompiledModel, data: Columns, ok: BoolArray) -> None:
         """All rules of a model; they will clear ``ok`` where one fails."""
@@ -170,12 +170,12 @@ class _Checks:
                 ok &= is_valid(array)
             if array.null_count < len(array):
                 for check in field.checks:
-                    self._columns.setdefault(check, []).append((array, ok))
+                    self._columns.setdefault((check, array.type.id), []).append((array, ok))
         if model.rule is not None:
             ok &= model.rule(data)
 
     def run(self) -> None:
-        for check, columns in self._columns.items():
+        for (check, _), columns in self._columns.items():
             passed = check(joined([array for array, _ in columns]))
             start = 0
             for array, ok in columns:

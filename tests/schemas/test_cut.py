@@ -139,3 +139,16 @@ def test_a_missing_value_between_blanks_is_no_value() -> None:
     layout = data_layout(values[0])
     assert layout is not None
     assert layout.find(content, content.start, content.first_quote, content.stop).ok.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("min_fast_rows", [1, None])
+def test_equal_bounds_of_whole_and_other_numbers_are_checked_apart(min_fast_rows: int | None) -> None:
+    """A site's capacity and a sale's amount lie within the same bounds but are columns of different types."""
+    site = next(event for event in GOLDEN if event["type"].endswith("registry.site.v1"))
+    sale = next(event for event in GOLDEN if event["type"].endswith("venue.sale.v1"))
+    site = {**site, "data": {**site["data"], "capacity": 10_000_000}}
+    sale = {**sale, "data": {**sale["data"], "amount_cny": 1e7}}
+    batch = batch_of([encoded(site), encoded(sale)] * 40)
+    decoded = Decoder(LIMITS, min_fast_rows).decode(batch)
+    assert contents(decoded) == expected(batch)
+    assert decoded.dead == []

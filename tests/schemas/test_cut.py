@@ -148,7 +148,7 @@ def test_equal_bounds_of_whole_and_other_numbers_are_checked_apart(min_fast_rows
     sale = next(event for event in GOLDEN if event["type"].endswith("venue.sale.v1"))
     site = {**site, "data": {**site["data"], "capacity": 10_000_000}}
     sale = {**sale, "data": {**sale["data"], "amount_cny": 1e7}}
-    batch = batch_of([encoded(site), encoded(sale)] * 40)
+    batch = batch_of([encoded(site, ascii_only=False), encoded(sale)] * 40)
     decoded = Decoder(LIMITS, min_fast_rows).decode(batch)
     assert contents(decoded) == expected(batch)
     assert decoded.dead == []

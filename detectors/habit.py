@@ -204,9 +204,7 @@ class Habits(Columns):
             near = (hour + shift) % 24
             out += weight * (self.out_at[own + near] + params.other_days_weight * self.out_at[other + near])
         days = (
-            self.all_days_at[own + hour]
-            + params.other_days_weight * self.all_days_at[other + hour]
-            + params.prior_all
+            self.all_days_at[own + hour] + params.other_days_weight * self.all_days_at[other + hour] + params.prior_all
         )
         return float(out / days)
 

@@ -43,7 +43,7 @@ from detectors.gb3096 import period_of
 from detectors.habit import HabitParams
 from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, LocalClock
 from detectors.movement_persons import HOME, LONG_AGO_MS, OUT, RECENT, Persons
-from detectors.movement_signs import PERSON, SIGHTED, Signs, entries_of, signs_of
+from detectors.movement_signs import PERSON, SIGHTED, LifeSignals, Signs, entries_of, signs_of
 from detectors.rows import Row, event_id_at
 from detectors.state import model_version, pack, unpack
 from detectors.timers import NEVER_MS
@@ -81,6 +81,7 @@ class IrregularMovement:
         self.params = params = params or IrregularMovementParams()
         self.model_version = model_version(self.name, 1, params)
         self._clock = LocalClock(params.timezone)
+        self._life_signals = LifeSignals(params.life_signals)
         self._out: list[Emitted] = []
         self._batch: EventBatch | None = None
         self._persons = Persons(params.habit)
@@ -94,7 +95,7 @@ class IrregularMovement:
         self._out, self._batch = [], batch
         entries = entries_of(batch, self._person_of)
         by_device = bool(self._person_of) or any(entry[3] != PERSON for entry in entries)
-        signs = signs_of(batch, self.params.life_signals, self.params.min_confidence_ratio, by_device)
+        signs = signs_of(batch, self._life_signals, self.params.min_confidence_ratio, by_device)
         done = 0
         for entry in entries:
             if signs is not None:

@@ -49,12 +49,20 @@ class Signs:
         )  # fmt: skip
 
 
+class LifeSignals:
+    """Kinds of presence that are taken as a person's, prepared for :func:`signs_of`."""
+
+    def __init__(self, signals: tuple[str, ...]) -> None:
+        self.lookup = pc.SetLookupOptions(value_set=pa.array(signals, pa.string()))
+        self.numbers = np.array([number_of(signal) for signal in signals], dtype=np.int64)
+
+
 def number_of(what: str) -> int:
     """A number for a kind of sign or a place; 32 bits tell apart what happens to one person in one millisecond."""
     return zlib.crc32(what.encode())
 
 
-def signs_of(batch: EventBatch, life_signals: tuple[str, ...], min_confidence: float, by_device: bool) -> Signs | None:
+def signs_of(batch: EventBatch, life_signals: LifeSignals, min_confidence: float, by_device: bool) -> Signs | None:
     """The batch's signs of persons; without ``by_device`` presence counts only where it names the person."""
     parts = [
         part
@@ -101,16 +109,16 @@ def entries_of(batch: EventBatch, person_of: dict[str, Any]) -> list[Row]:
     return in_log_order(parts)
 
 
-def _presence(rows: TypedRows | None, life_signals: tuple[str, ...], by_device: bool) -> Signs | None:
+def _presence(rows: TypedRows | None, life_signals: LifeSignals, by_device: bool) -> Signs | None:
     if rows is None or not len(rows):
         return None
-    signals = pc.index_in(rows.data.column("signal"), pa.array(life_signals, pa.string())).fill_null(-1).to_numpy()
-    chosen = signals >= 0
-    if not by_device:
-        chosen &= np.asarray(rows.data.column("person").is_valid().to_numpy(), dtype=bool)
-    numbers = np.array([number_of(signal) for signal in life_signals], dtype=np.int64)
+    signals = pc.call_function("index_in", [rows.data.column("signal")], life_signals.lookup).to_numpy()
+    chosen, person = signals >= 0, rows.data.column("person")  # others are NaN
+    if not by_device and person.null_count:
+        chosen &= np.asarray(person.is_valid().to_numpy(), dtype=bool)
     index = np.flatnonzero(chosen)
-    return _signs(rows, index, np.full(len(index), HOME), numbers[signals[index]], "device")
+    what = life_signals.numbers[signals[index].astype(np.int64)]
+    return _signs(rows, index, np.full(len(index), HOME), what, "device")
 
 
 def _passages(rows: TypedRows | None) -> Signs | None:

@@ -64,8 +64,8 @@ def readings_of(batch: EventBatch) -> Readings | None:
     rows = batch.of(Measured.type_name)
     if rows is None or not len(rows):
         return None
-    kinds = pc.call_function("index_in", [rows.data.column("quantity")], _KINDS).fill_null(-1).to_numpy()
-    index = np.flatnonzero(kinds >= 0)
+    kinds = pc.call_function("index_in", [rows.data.column("quantity")], _KINDS).to_numpy()
+    index = np.flatnonzero(kinds >= 0)  # others are NaN
     if not len(index):
         return None
     return Readings(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from detectors import irregular_movement
 from detectors.habit import HabitParams
 from detectors.irregular_movement import IrregularMovement, IrregularMovementParams
 from tests.detectors.batches import (
@@ -158,3 +159,17 @@ def test_resumed_anywhere_they_go_on_as_the_objects_do(seed: int, persons: int, 
         ours = resumed
     assert [one[:4] for one in out] == [one[:4] for one in expected]
     assert out == expected
+
+
+def test_many_at_once_leave_the_same_state_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what shows in outputs only much later."""
+    rows = stream(7, 50, 4)
+    saved: dict[int, list[bytes]] = {}
+    for many in (1, 10**9):
+        monkeypatch.setattr(irregular_movement, "_MANY", many)
+        detector, _ = both({})
+        saved[many] = []
+        for start in range(0, len(rows), 97):
+            detector.process(batch_of(rows[start : start + 97], start))
+            saved[many].append(detector.snapshot())
+    assert saved[1] == saved[10**9]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from detectors import noise_limit
 from detectors.noise_baseline import BaselineParams
 from detectors.noise_limit import NoiseLimit, NoiseLimitParams
 from tests.detectors.batches import HOUR, MINUTE, SECOND, Say, batch_of, device_entry, laeq, tick
@@ -146,3 +147,18 @@ def test_resumed_anywhere_it_goes_on_as_the_objects_do(seed: int, meters: int) -
         ours = resumed
     assert [one[:4] for one in out] == [one[:4] for one in expected]
     assert out == expected
+
+
+def test_many_at_once_leave_the_same_state_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what shows in outputs only much later."""
+    rows = stream(9, 30, 30, 290)
+    params = {"window_s": 900, "assess_windows": 60}
+    saved: dict[int, list[bytes]] = {}
+    for many in (1, 10**9):
+        monkeypatch.setattr(noise_limit, "_MANY", many)
+        detector, _ = both(**params)
+        saved[many] = []
+        for start in range(0, len(rows), 701):
+            detector.process(batch_of(rows[start : start + 701], start))
+            saved[many].append(detector.snapshot())
+    assert saved[1] == saved[10**9]

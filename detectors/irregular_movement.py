@@ -206,7 +206,7 @@ class IrregularMovement:
 
     def _rows_of(self, signs: Signs) -> IntArray:
         """The row of each sign's person, -1 for who is not watched."""
-        rows = self._persons.names.rows_of(signs.person)
+        rows = self._persons.known.rows_of(self._persons.names, signs.person)
         if self._person_of and signs.person.null_count:
             nameless = np.flatnonzero(np.asarray(signs.person.is_null().to_numpy(zero_copy_only=False), dtype=bool))
             for at in nameless.tolist():

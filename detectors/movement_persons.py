@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.columns import BoolArray, Column, Columns
 from detectors.habit import HabitParams, Habits
+from detectors.known_names import KnownNames
 from detectors.name_index import NameIndex
 from detectors.timers import NEVER_MS
 from schemas.records import IntArray
@@ -70,6 +71,7 @@ class Persons(Columns):
     def __init__(self, params: HabitParams) -> None:
         super().__init__(_LAYOUT)
         self.names = NameIndex()
+        self.known = KnownNames()
         self.scopes: list[str] = []
         self.homes: list[str] = []
         self.categories: list[str] = []
@@ -90,6 +92,7 @@ class Persons(Columns):
 
     def remove(self, row: int) -> None:
         """Forget a person, and everything learned."""
+        self.known.forget(self.names.name_of(row))
         self.names.remove(row)
         self.begin(row)
         self.habits.begin(row)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.columns import BoolArray, Column, Columns
+from detectors.known_names import KnownNames
 from detectors.name_index import NameIndex
 from detectors.noise_baseline import NoiseBaselines
 from detectors.noise_readings import Readings
@@ -57,6 +58,7 @@ class NoiseMeters(Columns):
     def __init__(self) -> None:
         super().__init__(_LAYOUT)
         self.names = NameIndex()
+        self.known = KnownNames()
         self.scopes: list[str] = []
         self.baselines = NoiseBaselines()
 
@@ -74,6 +76,7 @@ class NoiseMeters(Columns):
 
     def remove(self, row: int) -> None:
         """Forget a meter."""
+        self.known.forget(self.names.name_of(row))
         self.names.remove(row)
         self.begin(row)
         self.baselines.begin(row)
@@ -81,7 +84,7 @@ class NoiseMeters(Columns):
 
     def rows_of(self, readings: Readings) -> IntArray:
         """The row of each reading's meter; new ones are added with the scope of their first reading."""
-        rows = self.names.rows_of(readings.devices())
+        rows = self.known.rows_of(self.names, readings.devices())
         for at in np.flatnonzero(rows < 0).tolist():
             name = readings.device(at)
             row = self.names.row_of(name)

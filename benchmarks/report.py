@@ -25,7 +25,7 @@ from benchmarks.run import BENCHMARKS, Asked, Result, run_benchmark
 RESULTS = Path(__file__).parent / "results"
 PLAN: tuple[tuple[str, bool], ...] = (
     ("throughput", True), ("throughput", False), ("latency", True), ("latency", False), ("query", False),
-    ("state", False), ("replay", True), ("ingest", False), ("ingest", True), ("store", False),
+    ("state", False), ("replay", True), ("scale", True), ("ingest", False), ("ingest", True), ("store", False),
     ("log", False), ("log", True), ("decode", False), ("detect", False),
 )  # fmt: skip
 TARGETS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
@@ -34,6 +34,7 @@ TARGETS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
     "state": (("bytes_per_device", "≤", 500), ("bytes_per_person", "≤", 4096), ("flatness_ratio", "≤", 1.3)),
     "query": (("board_p99_ms", "≤", 100), ("metric_p99_ms", "≤", 50)),
     "replay": (("ratio_to_bare_loop", "≥", 0.5),),
+    "scale": (("ratio", "≥", 1.7),),
     "ingest": (("events_per_s", "≥", 30_000),),
     "store": (("arrow_rows_per_s_plain", "≥", 500_000),),
 }

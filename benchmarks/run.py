@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ingest, latency, parts, query, replay, state, store, throughput
+from benchmarks import ingest, latency, parts, query, replay, scale, state, store, throughput
 
 Result = dict[str, Any]
 Note = Callable[[str], None]
@@ -79,6 +79,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         lambda a, scratch, note: replay.replay(
             scratch, events=_or(a.events, 1_000_000), devices=_or(a.devices, 50_000), kafka=a.kafka, note=note
         ), 1,
+    ),
+    "scale": Benchmark(
+        "扩展 one detection process and two",
+        lambda a, scratch, _note: scale.scale(events=_or(a.events, 400_000), kafka=a.kafka, scratch=scratch),
     ),
     "ingest": Benchmark(
         "接入 ingest by HTTP batches",

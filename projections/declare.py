@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from projections.ddl import MaterializedView, Table, View
-from projections.late_tables import LATE_EVENTS
 from projections.event_tables import ENVELOPE_COLUMNS, LOG_COLUMNS
+from projections.late_tables import LATE_EVENTS
 from projections.state_tables import LATEST
 from projections.tables import DATABASE, EVENT_TABLES
 

@@ -215,14 +215,25 @@ class RollupWorker:
 def _bounded(
     waiting: Mapping[str, Sequence[OffsetRange]], topics: Mapping[str, str], max_records: int
 ) -> tuple[dict[str, list[OffsetRange]], bool]:
-    """Cut the ranges so that all topics and partitions together have about ``max_records`` offsets."""
-    places = {(topics[table], part.partition) for table, parts in waiting.items() for part in parts}
-    share = max(1, max_records // max(1, len(places)))
+    """Cut the ranges so that all topics and partitions together have about ``max_records`` offsets.
+
+    Where little waits all of it is taken, and what is left over goes to where more does.
+    """
+    lengths: dict[tuple[str, int], int] = {}
+    for table, parts in waiting.items():
+        for part in parts:
+            place = (topics[table], part.partition)
+            lengths[place] = max(lengths.get(place, 0), part.end - part.start)
+    shares: dict[tuple[str, int], int] = {}
+    left = max_records
+    for number, (length, place) in enumerate(sorted((length, place) for place, length in lengths.items())):
+        shares[place] = min(length, max(1, left // (len(lengths) - number)))
+        left -= shares[place]
     cut: dict[str, list[OffsetRange]] = {}
     behind = False
     for table, parts in waiting.items():
         for part in parts:
-            end = min(part.end, part.start + share)
+            end = min(part.end, part.start + shares[topics[table], part.partition])
             behind = behind or end < part.end
             cut.setdefault(table, []).append(OffsetRange(part.partition, part.start, end))
     return cut, behind

@@ -15,7 +15,7 @@ added, and the same events always give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from projections.ddl import Table, quoted
@@ -101,22 +101,29 @@ def groups(metrics: Sequence[Metric]) -> list[MetricGroup]:
 
 
 def new_rows_query(new: Mapping[str, NewRows]) -> str:
-    """Per table with ranges: name, rows in them, first and last minute, different minutes (of the calendar only).
+    """Per table with rows in its ranges: name, rows, first and last minute, different minutes (of the calendar only).
 
-    All of rows that are not late; last the number of those that are.
+    All of rows that are not late; last the number of those that are. One pass over all tables together: planning each
+    of them by itself was a third of a small run.
     """
-    return "\nUNION ALL\n".join(_new_rows_select(table, part) for table, part in new.items())
-
-
-def _new_rows_select(table: str, part: NewRows) -> str:
-    minute, late = "intDiv(toUnixTimestamp64Milli(event_time), 60000)", LATE_SQL[table]
-    where = f"FROM {table} WHERE {part.condition} AND {_CALENDAR}"
-    if late is None:
-        return f"SELECT {quoted(table)}, count(), min({minute}), max({minute}), uniqExact({minute}), 0 {where}"
+    minute = "intDiv(toUnixTimestamp64Milli(event_time), 60000)"
+    wanted = _either((part.condition, name) for name, part in new.items())
+    late = _either((condition, name) for name in new if (condition := LATE_SQL[name]) is not None)
     return (
-        f"SELECT {quoted(table)}, countIf(NOT ({late} AS is_late)), minIf({minute} AS minute, NOT is_late), "
-        f"maxIf(minute, NOT is_late), uniqExactIf(minute, NOT is_late), countIf(is_late) {where}"
+        f"SELECT _table, countIf(NOT ({late} AS is_late)), minIf({minute} AS minute, NOT is_late), "
+        "maxIf(minute, NOT is_late), uniqExactIf(minute, NOT is_late), countIf(is_late)\n"
+        f"FROM merge(currentDatabase(), '^({'|'.join(sorted(new))})$')\n"
+        f"WHERE {wanted} AND {_CALENDAR}\nGROUP BY _table"
     )
+
+
+def _either(conditions: Iterable[tuple[str, str]]) -> str:
+    """Conditions that hold for the tables named beside them, each said once."""
+    tables: dict[str, list[str]] = {}
+    for condition, name in conditions:
+        tables.setdefault(condition, []).append(quoted(name))
+    parts = [f"(_table IN ({', '.join(names)}) AND {condition})" for condition, names in tables.items()]
+    return f"({' OR '.join(parts)})" if parts else "false"
 
 
 def minutes_statement(metric_groups: Sequence[MetricGroup], new: Mapping[str, NewRows], run: int) -> str:

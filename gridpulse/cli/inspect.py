@@ -22,6 +22,7 @@ class Benchmark(StrEnum):
     state = "state"
     query = "query"
     replay = "replay"
+    scale = "scale"
     ingest = "ingest"
     store = "store"
     decode = "decode"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from projections.late_rows import late_of, lateness_s
 from schemas.catalogue import BY_NAME
 from tests.projections.batches import NOON_MS, Row, batch
 
 BEAT, MEASURED, SITE = "readings.heartbeat", "readings.measured", "registry.site"
-DATA = {
+DATA: dict[str, dict[str, Any]] = {
     BEAT: {"device": "d1"},
     MEASURED: {"device": "d1", "quantity": "laeq", "value": 50.0, "unit": "dB(A)"},
     SITE: {"change": "registered", "site": "s1", "kind": "home"},

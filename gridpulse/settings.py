@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     tick_look_ms: int = Field(
         100, ge=10, le=60_000, description="so often idle topics are ticked where rows of their lane wait for them"
     )
-    linger_ms: int = Field(600, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
+    linger_ms: int = Field(300, ge=0, le=10_000, description="rows wait at most so long to be inserted together")
     max_batch_records: int = Field(20_000, ge=1, le=1_000_000, description="records per micro-batch at most")
     snapshot_interval_s: float = Field(
         60.0, ge=0.1, le=3600.0, description="time between snapshots of state; a crash repeats at most so much"

@@ -3,8 +3,8 @@
 A key reads ``gp_<key_id>_<secret>``; the secret has 256 random bits in base62. The log holds only the secret's
 SHA-256 (a fast hash is enough for a random secret), so the text is shown once, at issue, and is nowhere afterwards.
 
-Guarantees: a revocation counts in every ring within ``REFRESH_INTERVAL_S`` and is final; hashes are compared in constant
-time; while the log is away known keys stay good for ``MAX_STALE_S``, then nobody is let in.
+Guarantees: a revocation counts in every ring within ``REFRESH_INTERVAL_S`` and is final; hashes are compared in
+constant time; while the log is away known keys stay good for ``MAX_STALE_S``, then nobody is let in.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from schemas.event import Event, tick_record, to_new_record
 from schemas.records import NewRecord, TopicPartition
 from schemas.strict import Limits, parse_strict
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS, topic_of
-from streams.flow import Cluster, FlowConfig, FlowPorts, run_flow
+from streams.cluster import Cluster
+from streams.flow import FlowConfig, FlowPorts, run_flow
 from streams.ingest import dead_letter_record
 from streams.log import EventLog, OffsetOutOfRangeError
 from streams.log_copy import copy_log

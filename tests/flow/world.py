@@ -18,8 +18,9 @@ from schemas.event import to_new_record
 from schemas.records import NewRecord, TopicPartition
 from schemas.strict import Limits
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS, topic_of
+from streams.cluster import Cluster
 from streams.dead_letter_limit import DeadLetterLimits
-from streams.flow import BatchWriter, Cluster, FlowConfig, FlowPorts, WriterItem, run_flow
+from streams.flow import BatchWriter, FlowConfig, FlowPorts, WriterItem, run_flow
 from streams.ingest import dead_letter_record
 from streams.log import EventLog
 from streams.log_memory import MemoryLog

@@ -27,8 +27,6 @@ from typing import Any, ClassVar, Literal
 
 from detectors import device_text as text
 from detectors.contract import Emitted
-from tests.detectors.reference.device_groups_reference import Membership, OpenGroup, common_scope
-from tests.detectors.reference.device_interval_reference import IntervalLearner, IntervalParams
 from detectors.local_time import LocalClock
 from detectors.rows import event_id_at, rows_of
 from detectors.state import model_version, pack, unpack
@@ -38,6 +36,8 @@ from schemas.families.movement import Finding
 from schemas.families.readings import Heartbeat, Measured, Presence, Sos
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.system import Detection, DeviceStatus, Severity
+from tests.detectors.reference.device_groups_reference import Membership, OpenGroup, common_scope
+from tests.detectors.reference.device_interval_reference import IntervalLearner, IntervalParams
 
 _NEW, _ONLINE, _PENDING, _OFFLINE = range(4)
 _RECENT = 6  # event times remembered per device, to recognise repetitions

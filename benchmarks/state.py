@@ -76,7 +76,7 @@ def filled_lane(devices: int, runs: int, rounds: int, events: int) -> Figures:
     lane = build_lane()
     emitted = sum(len(lane.process(batch)) for batch in city.registry())
     emitted += sum(len(lane.process(batch)) for batch in city.events(0, devices * rounds))
-    held = _rss_bytes() - before
+    rss = _rss_bytes()
     done, costs, rates = devices * rounds, [], []
     for _ in range(runs):
         cpu_s, wall_s, said = _fed(lane, city, done, events)
@@ -86,12 +86,11 @@ def filled_lane(devices: int, runs: int, rounds: int, events: int) -> Figures:
     return {
         "persons": city.persons,
         "emitted": emitted,
-        "bytes_per_device": held / devices,
+        "bytes_per_device": (rss - before) / devices,
+        "rss_mb": rss / 1e6,
         "events_per_s": statistics.median(rates),
         "cpu_us_per_event": statistics.median(costs),
         **_snapshots(lane),
-        "rss_mb": _rss_bytes() / 1e6,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
     }
 
 
@@ -123,10 +122,12 @@ def _snapshots(lane: LaneOperator) -> Figures:
     started = time.perf_counter()
     saved = lane.snapshot()
     snapshot_s = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # before a second lane is made
     started = time.perf_counter()
     build_lane().restore(saved)
     return {
         "snapshot_bytes": len(saved),
+        "peak_rss_mb": peak / 1e6,
         "snapshot_s": snapshot_s,
         "restore_s": time.perf_counter() - started,
         "snapshot_share": snapshot_s / SNAPSHOT_EVERY_S,

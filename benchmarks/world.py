@@ -29,6 +29,7 @@ from streams.log import EventLog
 from streams.supervise import Supervisor
 
 TIMEOUT_S = 900.0
+LOOK_S = 0.1  # a look costs the store milliseconds
 APPENDED_TOGETHER = 10_000
 _PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 Ends = dict[TopicPartition, int]
@@ -76,7 +77,7 @@ class World:
             self.supervisor.check()
             if time.monotonic() > give_up_s:
                 raise TimeoutError(f"{what}: not within {TIMEOUT_S:.0f} s")
-            time.sleep(0.02)
+            time.sleep(LOOK_S)
 
     def queryable(self) -> Ends:
         rows = self.client.query(_PROGRESS).rows

@@ -104,7 +104,7 @@ class FlowConfig:
     max_batch_records: int
     snapshot_interval_s: float
     poll_ms: int = 50
-    max_flush_rows: int = 60_000
+    max_flush_rows: int = 150_000
     stop_at_end: bool = False
     dead_letters: DeadLetterLimits = field(default_factory=DeadLetterLimits)
     letters_grace_s: float = 3.0

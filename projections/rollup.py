@@ -61,7 +61,7 @@ class RollupStats:
         return self == RollupStats()
 
 
-REST_RATIO = 1.0  # on a busy machine rollups take a quarter of the time at most, and leave the rest to inserts
+REST_RATIO = 3.0  # on a busy machine rollups take a quarter of the time at most, and leave the rest to inserts
 
 
 class RollupWorker:

@@ -10,6 +10,7 @@ Which row a name gets follows from the order of adding and removing alone. The h
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ _STEP_SHIFT = 40
 _ROOMY = 2  # at most half of the table is taken
 _LENGTH_BITS = 16  # of a place: the name's bytes; the rest is its first word
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
-_FACTOR, _SEED = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+_FACTOR = 0x9E3779B97F4A7C15
+_SEED = secrets.randbits(64)  # another one in every process, so nobody can send names that all fall into one place
 _KEEP = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)  # the first bytes of a word
 _WORD = np.dtype("<u8")
 

@@ -195,7 +195,7 @@ def test_live_equals_replay(seed: int, tmp_path: Path) -> None:
     with worlds(records) as new:
         reference = ran(new())
     live = World(tmp_path / "live", records=(), params=QUICK)
-    appending = threading.Thread(target=_append_slowly, args=(live.log, records))
+    appending = threading.Thread(target=_append_slowly, args=(live, records))
     appending.start()
     for ahead in (3, 8):
         with pytest.raises(CrashError):
@@ -204,10 +204,14 @@ def test_live_equals_replay(seed: int, tmp_path: Path) -> None:
     assert ran(live) == reference
 
 
-def _append_slowly(log: EventLog, records: tuple[NewRecord, ...]) -> None:
+def _append_slowly(live: World, records: tuple[NewRecord, ...]) -> None:
+    """Piece by piece, waiting for the flow to come along, so that it writes often enough to crash twice."""
     for start in range(0, len(records), 40):
-        log.append(records[start : start + 40])
-        time.sleep(0.01)
+        written = live.kept.batches
+        live.log.append(records[start : start + 40])
+        give_up_s = time.monotonic() + 0.2  # a piece that is not settled yet, or no flow at the moment
+        while live.kept.batches == written and time.monotonic() < give_up_s:
+            time.sleep(0.005)
 
 
 def test_the_streams_are_worth_it(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ Every table keeps the greatest version per key, so repeated and late events are 
 
 * registry, readings, device status: the version is the event time; a late upload never sets the present back. Of two
   events with the same time the later record of the log wins (the writer inserts in log order).
-* alerts: resolved beats open, then the later update, then the higher count: when a detector says its alerts over
-  again after a crash, none of them looks open again in the meantime.
+* alerts: an ended one beats an open one, then the later step by the lane's clock, then by its number (in old steps,
+  which have neither: by the update's event time and the count): when a detector says its alerts over again after a
+  crash, none of them looks open again in the meantime.
 * device_last_seen: the greatest event time, and the battery reading with the greatest event time.
 
 A device's or person's name is unique within its community (the partition key), so ``community_path`` is in each key.
@@ -179,7 +180,7 @@ _ALERTS = Table(
     comment="告警现状: 请查询视图 alerts; query the view alerts",
     columns=(
         *_KEPT, *data_columns(_ALERT),
-        Column("version", "UInt64", "新旧 resolved beats open, then the later update, then the higher count"),
+        Column("version", "UInt64", "新旧 ended beats open, then the later step, then the higher step number"),
         *time_aliases(_ALERT), *scope_aliases(),
     ),
     engine="ReplacingMergeTree(version)",
@@ -191,20 +192,21 @@ _ALERTS_FEED = MaterializedView(
     comment="alert_log -> alerts_state",
     source="alert_log",
     target="alerts_state",
-    # 1 bit resolved, 43 bits of milliseconds (to the year 2248), 20 bits of count
+    # 1 bit ended, 43 bits of milliseconds (to the year 2248), 20 bits of the step's number
     select=f"SELECT {', '.join([*(column.name for column in _KEPT), *_ALERT_DATA])}, "
-    "bitShiftLeft(toUInt64(step = 'resolved'), 63)"
-    " + bitShiftLeft(toUInt64(least(greatest(updated_time_ms, 0), 8796093022207)), 20)"
-    " + least(toUInt64(count), 1048575) AS version\nFROM alert_log",
+    "bitShiftLeft(toUInt64(isNotNull(resolved_time_ms)), 63)"
+    " + bitShiftLeft(toUInt64(least(greatest(ifNull(detected_time_ms, updated_time_ms), 0), 8796093022207)), 20)"
+    " + least(toUInt64(ifNull(step_number, count)), 1048575) AS version\nFROM alert_log",
 )
 _ALERTS_VIEW = View(
     name="alerts",
     comment="告警现状 every alert in its latest state",
-    select=f"SELECT scope, {scope_select()}, if(step = 'resolved', 'resolved', 'open') AS state, "
-    f"{', '.join(_ALERT_DATA)}, opened_time, updated_time, resolved_time, event_time, recorded_time\n"
+    select=f"SELECT scope, {scope_select()}, multiIf(isNotNull(closed_time_ms), 'closed', "
+    "isNotNull(resolved_time_ms), 'resolved', 'open') AS state, "
+    f"{', '.join([*_ALERT_DATA, *(column.name for column in time_aliases(_ALERT))])}, event_time, recorded_time\n"
     "FROM alerts_state FINAL",
     columns=(
-        ("scope", "范围 scope path"), *SCOPE_VIEW_COLUMNS, ("state", "状态 open or resolved"),
+        ("scope", "范围 scope path"), *SCOPE_VIEW_COLUMNS, ("state", "状态 open, resolved or closed"),
         *((column.name, column.comment) for column in data_columns(_ALERT)),
         *((column.name, column.comment) for column in time_aliases(_ALERT)),
         ("event_time", "事件时间 event time of the latest step, UTC"),

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.models.common import Fresh, Out, Page
+from schemas.families.system import AlertStep
 
 
 class DeviceOut(Out):
@@ -41,7 +42,7 @@ class TimelineEntryOut(Out):
     status: str | None = Field(description="kind=status: 自此时起的状态 state from then on")
     cause: str | None
     alert: str | None
-    step: str | None = Field(description="kind=alert: opened, updated, resolved")
+    step: str | None = Field(description="kind=alert: opened, updated, acknowledged, resolved …")
     detector: str | None
     rule: str | None
     severity: str | None
@@ -66,7 +67,7 @@ class AlertOut(Out):
     rule: str
     subject: str = Field(description="人员(假名)、设备、网关或场所 person (pseudonym), device, gateway or site")
     severity: Literal["info", "warning", "critical"]
-    state: Literal["open", "resolved"]
+    state: Literal["open", "resolved", "closed"]
     count: int = Field(description="检测次数 detections so far")
     opened_time: datetime
     updated_time: datetime
@@ -89,7 +90,7 @@ class AlertsOut(Page):
 class AlertStepOut(Out):
     event_time: datetime
     recorded_time: datetime
-    step: Literal["opened", "updated", "resolved"]
+    step: AlertStep
     severity: Literal["info", "warning", "critical"]
     count: int
     score: float

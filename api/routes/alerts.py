@@ -19,7 +19,7 @@ from schemas.families.system import Severity
 
 router = APIRouter(tags=["alerts"])
 NAME = r"^[A-Za-z0-9_.-]+$"
-StateParam = Annotated[AlertState | None, Query(description="未解除或已解除 open or resolved")]
+StateParam = Annotated[AlertState | None, Query(description="未解除、已解除或已关闭 open, resolved or closed")]
 DetectorParam = Annotated[
     str | None, Query(pattern=NAME, max_length=64, examples=["noise_limit"], description="检测器 who noticed it")
 ]

@@ -17,7 +17,7 @@ from schemas.metrics import Metric
 from schemas.topics import partition_key
 
 DeviceState = Literal["online", "offline", "retired", "unknown"]
-AlertState = Literal["open", "resolved"]
+AlertState = Literal["open", "resolved", "closed"]
 TimelineKind = Literal["status", "alert", "heartbeat_gap"]
 MAX_SAME_NAME = 20
 

@@ -1,4 +1,4 @@
-"""网格事务 Civic work: cases, repairs, volunteers, waste, parking, health huts."""
+"""网格事务 Civic work: cases, repairs, what people do about alerts, volunteers, waste, parking, health huts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from schemas.base import DAY_S, EventData, EventType, with_lateness
-from schemas.families.fields import CaseStep, PersonRef, Ref
+from schemas.families.fields import CaseStep, PersonRef, Ref, ShortText
+
+SilenceKind = Literal["silence", "maintenance", "power_cut"]
 
 
 class Case(EventData):
@@ -80,6 +82,50 @@ class HealthMeasurement(EventData):
     person: PersonRef = Field(description="pseudonym of the person")
 
 
+class AlertAction(EventData):
+    """A person did something about an alert. It must be said at the alert's scope or above, else it is ignored."""
+
+    type_name: ClassVar[str] = "cn.gridpulse.civic.alert_action"
+    version: ClassVar[int] = 1
+    family: ClassVar[str] = "civic"
+
+    alert: Ref = Field(description="the alert")
+    action: Literal["acknowledge", "assign", "comment", "resolve", "close", "verdict", "report_case"] = Field(
+        description="what was done"
+    )
+    actor: ShortText = Field(description="who did it: a pseudonym or the name of a key")
+    assignee: ShortText | None = Field(None, description="who is to see to it, at assign")
+    comment: str | None = Field(None, max_length=500, description="why, or what was found")
+    verdict: Literal["true", "false", "ignored"] | None = Field(None, description="what was found, at verdict")
+    case: Ref | None = Field(None, description="the grid case, at report_case")
+
+
+class AlertSilence(EventData):
+    """Alerts that match are kept quiet from its start to its end: a silence, maintenance or a power cut.
+
+    The whole silence each time it changes; it is said once in every partition, so that every lane knows it. It
+    silences nothing outside the scope of its own event.
+    """
+
+    type_name: ClassVar[str] = "cn.gridpulse.civic.alert_silence"
+    version: ClassVar[int] = 1
+    family: ClassVar[str] = "civic"
+
+    silence: Ref = Field(description="the silence")
+    kind: SilenceKind = Field(description="why it is quiet")
+    silenced_scope: str = Field(
+        min_length=1, max_length=200, pattern=r"^[a-z0-9_-][a-z0-9_/-]*$", description="the subtree that is silenced"
+    )
+    detector: str | None = Field(None, max_length=64, description="only this detector's alerts")
+    rule: str | None = Field(None, max_length=64, description="only this rule's alerts")
+    subject: str | None = Field(None, max_length=128, description="only alerts about this")
+    starts_time_ms: int = Field(description="from when on, epoch ms")
+    ends_time_ms: int = Field(description="until when, epoch ms")
+    actor: ShortText = Field(description="who wants it quiet")
+    comment: str | None = Field(None, max_length=500, description="why")
+    status: Literal["active", "lifted"] = Field(description="lifted: it ends at once")
+
+
 # Much of it is typed in by people, from paper, and after a weekend.
 EVENT_TYPES = with_lateness(
     7 * DAY_S,
@@ -90,4 +136,6 @@ EVENT_TYPES = with_lateness(
     EventType(
         HealthMeasurement.type_name, "civic", "健康小屋", "health hut", "health_measurements", (HealthMeasurement,)
     ),
+    EventType(AlertAction.type_name, "civic", "告警处置", "actions on alerts", "alert_actions", (AlertAction,)),
+    EventType(AlertSilence.type_name, "civic", "告警静默", "alert silences", "alert_silences", (AlertSilence,)),
 )

@@ -14,6 +14,12 @@ from schemas.base import EventData, EventType, with_lateness
 from schemas.families.fields import Ref
 
 Severity = Literal["info", "warning", "critical"]
+AlertStep = Literal[
+    "opened", "updated", "escalated", "reminded", "acknowledged", "assigned", "commented", "silenced", "unsilenced",
+    "reported", "resolved", "closed", "verdict",
+]  # fmt: skip
+SilencedAs = Literal["silence", "maintenance", "power_cut", "inhibited"]
+Verdict = Literal["true", "false", "ignored"]
 Subject = str
 
 
@@ -74,7 +80,7 @@ class Alert(EventData):
 
     alert: Ref = Field(description="the alert: a hash of its key and opening detection")
     alert_key: str = Field(max_length=256, description="detector/rule/subject: at most one alert is open per key")
-    step: Literal["opened", "updated", "resolved"] = Field(description="what happened to it")
+    step: AlertStep = Field(description="what happened to it")
     detector: str = Field(max_length=64, description="who noticed it")
     rule: str = Field(max_length=64, description="which rule")
     subject: str = Field(max_length=128, description="what it is about")
@@ -92,6 +98,22 @@ class Alert(EventData):
     reason_zh: str = Field(max_length=500, description="one sentence, Chinese")
     reason_en: str = Field(max_length=500, description="one sentence, English")
     detected_time_ms: int | None = Field(None, description="lane clock at this step, epoch ms")
+    step_number: int | None = Field(None, ge=1, description="which step of this alert it is, from 1; none is left out")
+    actor: str | None = Field(None, max_length=200, description="who took this step; null: GridPulse itself")
+    comment: str | None = Field(None, max_length=500, description="what the actor said at this step")
+    acknowledged_by: str | None = Field(None, max_length=200, description="who acknowledged it first")
+    acknowledged_time_ms: int | None = Field(None, description="when it was acknowledged, epoch ms")
+    assignee: str | None = Field(None, max_length=200, description="who is to see to it")
+    verdict: Verdict | None = Field(None, description="what people found: true, false or ignored")
+    case: Ref | None = Field(None, description="the grid case that it was reported as")
+    closed_time_ms: int | None = Field(None, description="when a person closed it, epoch ms")
+    silenced: bool | None = Field(None, description="true: nobody is to be told now")
+    silenced_as: SilencedAs | None = Field(None, description="why it is silenced; inhibited: another is its cause")
+    silenced_by: Ref | None = Field(None, description="the silence, or the alert that is its cause")
+    unstable: bool | None = Field(None, description="true: came and went too often: kept open till it is quiet")
+    escalation: int | None = Field(None, ge=0, le=99, description="how many times it was reminded of or escalated")
+    group: Ref | None = Field(None, description="the alert that stands for its group; null: itself, or none does")
+    grouped: int | None = Field(None, ge=0, description="how many further alerts it stands for")
 
 
 class DeadLetter(EventData):

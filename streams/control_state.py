@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class LatestByKey(Generic[Data]):
-    """The latest event of ``model`` by key. ``follows(known, new)``: whether ``new`` may take the place of ``known``."""
+    """The latest event of ``model`` by key. ``follows(known, new)``: whether ``new`` may take its place."""
 
     def __init__(
         self,

@@ -1,0 +1,12 @@
+"""Which rules each detector has: the words that filters and silences may use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RULES: Final[dict[str, tuple[str, ...]]] = {
+    "irregular_movement": ("unusual_hour", "unknown_place", "absent_too_long", "no_sign_of_life"),
+    "device_offline": ("silent", "flapping", "gateway_silent", "site_silent"),
+    "noise_limit": ("over_limit", "night_burst", "louder_than_usual"),
+}
+DETECTORS: Final[tuple[str, ...]] = tuple(RULES)

@@ -1,0 +1,126 @@
+"""Which alert steps a subscription wants, and which words a filter may use. Pure.
+
+A filter with no detectors, rules or steps lets all of them pass. Alerts outside its scope never pass, whatever else it
+says; neither do silenced steps, unless it asks for them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from schemas.families.subscriptions import SubscriptionState
+from schemas.families.system import Alert, AlertStep, Severity
+from schemas.rules import DETECTORS, RULES
+from schemas.strict import SCOPE_PATTERN
+from streams.ports import covers
+
+STEPS: Final[tuple[str, ...]] = get_args(AlertStep)
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising
+_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_SCOPE = re.compile(f"(?:{SCOPE_PATTERN})?")
+
+
+class FilterError(ValueError):
+    """A filter is not as it must be; ``field`` is which part, the texts say what is allowed."""
+
+    def __init__(self, field: str, problem_zh: str, problem_en: str) -> None:
+        super().__init__(f"{field}: {problem_zh} · {problem_en}")
+        self.field = field
+        self.problem_zh = problem_zh
+        self.problem_en = problem_en
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """What of the alerts a subscription wants. Empty sets: all."""
+
+    scope: str = ""
+    detectors: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+    min_severity: Severity = "info"
+    steps: frozenset[str] = frozenset()
+    silenced: bool = False
+
+    def matches(self, alert: Alert, scope: str) -> bool:
+        """Whether this step of an alert in ``scope`` is wanted."""
+        return (
+            covers(self.scope, scope)
+            and (self.silenced or not alert.silenced)
+            and (not self.detectors or alert.detector in self.detectors)
+            and (not self.rules or alert.rule in self.rules)
+            and (not self.steps or alert.step in self.steps)
+            and _RANK[alert.severity] >= _RANK[self.min_severity]
+        )
+
+    @classmethod
+    def of(cls, state: SubscriptionState) -> AlertFilter:
+        """The filter as a subscription's event holds it; words that are no longer known match nothing."""
+        return cls(
+            state.subscription_scope,
+            _set(state.detectors),
+            _set(state.rules),
+            state.min_severity,
+            _set(state.steps),
+            state.silenced,
+        )
+
+
+def checked_filter(
+    scope: str,
+    detectors: Sequence[str] = (),
+    rules: Sequence[str] = (),
+    min_severity: str = "info",
+    steps: Sequence[str] = (),
+    silenced: bool = False,
+) -> AlertFilter:
+    """A filter of what somebody asks for. :raises FilterError: a word in it is unknown, or it can never match."""
+    if not _SCOPE.fullmatch(scope):
+        raise FilterError(
+            "scope",
+            f"{_shown(scope)} 不是有效范围;应为 1 至 5 段 a-z、0-9、_ 或 -,以 / 分隔,例如 wuhu/jinghu",
+            f"{_shown(scope)} is no scope: 1 to 5 segments of a-z, 0-9, _ or -, joined by /, such as wuhu/jinghu",
+        )
+    _check_words("detectors", detectors, DETECTORS)
+    _check_words("rules", rules, tuple(dict.fromkeys(rule for names in RULES.values() for rule in names)))
+    _check_words("steps", steps, STEPS)
+    _check_words("min_severity", (min_severity,), SEVERITIES)
+    if detectors and (lost := [rule for rule in rules if not any(rule in RULES[name] for name in detectors)]):
+        allowed = ", ".join(rule for name in dict.fromkeys(detectors) for rule in RULES[name])
+        raise FilterError(
+            "rules",
+            f"{lost[0]} 不属于所选检测器;可选:{allowed}",
+            f"{lost[0]} is not a rule of the chosen detectors; allowed: {allowed}",
+        )
+    severity = next(each for each in SEVERITIES if each == min_severity)
+    return AlertFilter(scope, frozenset(detectors), frozenset(rules), severity, frozenset(steps), silenced)
+
+
+def joined(words: frozenset[str], order: Sequence[str]) -> str | None:
+    """Words as an event holds them: in the catalogue's order, separated by commas; None for all."""
+    return ",".join(sorted(words, key=order.index)) or None
+
+
+def _check_words(field: str, words: Sequence[str], known: Sequence[str]) -> None:
+    for word in words:
+        if word not in known:
+            near = difflib.get_close_matches(word, known, 1)
+            hint_zh, hint_en = (f";相近:{near[0]}", f"; near: {near[0]}") if near else ("", "")
+            allowed = ", ".join(known)
+            raise FilterError(
+                field,
+                f"没有 {_shown(word)}{hint_zh};可选:{allowed}",
+                f"there is no {_shown(word)}{hint_en}; allowed: {allowed}",
+            )
+
+
+def _set(words: str | None) -> frozenset[str]:
+    return frozenset(words.split(",")) if words else frozenset()
+
+
+def _shown(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 60 else shown[:57] + "…'"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.base import EventType
-from schemas.families import civic, movement, readings, registry, services, subscriptions, system
+from schemas.families import civic, deliveries, movement, readings, registry, services, subscriptions, system
 
 EVENT_TYPES: tuple[EventType, ...] = (
     *registry.EVENT_TYPES,
@@ -13,5 +13,6 @@ EVENT_TYPES: tuple[EventType, ...] = (
     *civic.EVENT_TYPES,
     *system.EVENT_TYPES,
     *subscriptions.EVENT_TYPES,
+    *deliveries.EVENT_TYPES,
 )
 BY_NAME: dict[str, EventType] = {event_type.name: event_type for event_type in EVENT_TYPES}

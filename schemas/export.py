@@ -36,6 +36,7 @@ _FAMILY_TITLES = {
     "alerts": "告警 Alerts",
     "deadletters": "死信 Dead letters",
     "control": "控制 Control",
+    "deliveries": "推送 Deliveries",
 }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 PREFIX = "gridpulse."
 DOMAIN_FAMILIES = ("registry", "readings", "vision", "passages", "positions", "online", "venue", "civic")
-SYSTEM_FAMILIES = ("detections", "alerts", "deadletters", "control")
+SYSTEM_FAMILIES = ("detections", "alerts", "deadletters", "control", "deliveries")
 COMMUNITY_LEVELS = 4
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from projections.ddl import Column, Declared, Table
 from projections.event_tables import DATETIME, event_table
 from projections.late_tables import LATE_EVENTS
+from projections.life_cycle_views import LIFE_CYCLE_VIEWS
 from projections.metric_tables import metric_view, metrics_table
 from projections.run_tables import RUN_TABLES
 from projections.state_tables import state_objects
@@ -74,6 +75,7 @@ DATABASE: tuple[Declared, ...] = (
     ROLLUP_PROGRESS,
     *EVENT_TABLES.values(),
     *_STATE_OBJECTS,
+    *LIFE_CYCLE_VIEWS,
     LATE_EVENTS,
     *METRIC_TABLES,
     *(metric_view(metric) for metric in METRICS),

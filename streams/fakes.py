@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from schemas.event import Event
 from schemas.records import TopicPartition
 from streams.log import LogUnavailableError
-from streams.ports import Answer, Principal, RawEvent
+from streams.ports import Answer, Principal, RawEvent, covers
 
 MAX_EVENT_BYTES = 65_536
 
@@ -18,6 +19,7 @@ class FakeIngest:
 
     def __init__(self) -> None:
         self.accepted: list[RawEvent] = []
+        self.said: list[tuple[Event, bool]] = []  # and whether everywhere
         self.calls: list[tuple[list[RawEvent], str]] = []
         self.available = True
         self._seen: set[tuple[str, str]] = set()
@@ -27,6 +29,17 @@ class FakeIngest:
             raise LogUnavailableError("the fake log was switched off")
         self.calls.append((list(raws), principal_scope))
         return [self._answer(raw, Principal("fake", "writer", principal_scope)) for raw in raws]
+
+    def say(self, event: Event, principal_scope: str, everywhere: bool = False) -> Answer:
+        if not self.available:
+            raise LogUnavailableError("the fake log was switched off")
+        if not covers(principal_scope, event.scope):
+            return Answer("rejected", event.id, event.source, "scope_not_allowed", f"allowed: {principal_scope}")
+        if (event.source, event.id) in self._seen:
+            return Answer("duplicate", event.id, event.source)
+        self._seen.add((event.source, event.id))
+        self.said.append((event, everywhere))
+        return Answer("accepted", event.id, event.source)
 
     def _answer(self, raw: RawEvent, principal: Principal) -> Answer:
         if len(raw.value) > MAX_EVENT_BYTES:

@@ -24,7 +24,7 @@ from schemas.reasons import Reason
 from schemas.records import NewRecord
 from schemas.strict import Limits, Rejected, parse_strict
 from schemas.topics import SYSTEM_FAMILIES
-from streams.ingest_columns import Admitted, ColumnarCheck
+from streams.ingest_columns import PEOPLES_TYPES, Admitted, ColumnarCheck
 from streams.log import EventLog
 from streams.pages import pages
 from streams.ports import STRUCTURED_HEADERS, Answer, RawEvent, covers
@@ -74,6 +74,19 @@ class Ingest:
             self._recent.remember(fresh)
         return answers
 
+    def say(self, event: Event, principal_scope: str, everywhere: bool = False) -> Answer:
+        """See :meth:`streams.ports.IngestPort.say`."""
+        if refusal := self._may_say(event.scope, principal_scope):
+            return Answer("rejected", event.id, event.source, refusal[0].value, refusal[1])
+        digest = digest_of(event.source, event.id)
+        if digest in self._recent:
+            return Answer("duplicate", event.id, event.source)
+        record = to_new_record(event, self._config.partitions, self._clock())
+        places = range(self._config.partitions) if everywhere else (record.partition,)
+        self._log.append([record._replace(partition=partition) for partition in places])
+        self._recent.remember([digest])
+        return Answer("accepted", event.id, event.source)
+
     def check(self, raw: RawEvent, principal_scope: str) -> Event | Rejected:
         """What an event would be taken as, were it offered now; nothing is done."""
         return self._checked(raw, principal_scope, self._clock())
@@ -108,6 +121,9 @@ class Ingest:
         """The event, if its sender may say it."""
         if event.event_type.family in SYSTEM_FAMILIES:
             detail = "events of the system families come from GridPulse alone"
+            return Rejected(Reason.type_not_allowed, detail, event.id, event.source)
+        if event.event_type.name in PEOPLES_TYPES:
+            detail = "what people do about alerts goes through /v1/alerts/… and /v1/silences, which say who it was"
             return Rejected(Reason.type_not_allowed, detail, event.id, event.source)
         refusal = self._may_say(event.scope, principal_scope)
         return event if refusal is None else Rejected(*refusal, event.id, event.source)

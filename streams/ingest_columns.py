@@ -16,6 +16,7 @@ import numpy as np
 
 from schemas.admit import Accepted, FastType
 from schemas.catalogue import EVENT_TYPES
+from schemas.families.civic import AlertAction, AlertSilence
 from schemas.fast import Thresholds, accept
 from schemas.records import NewRecord
 from schemas.strict import Limits
@@ -29,6 +30,8 @@ _TIME: Final = re.compile(rb'"time"\s*:\s*"[^"]*"')
 _WRITTEN: Final = frozenset(("time", "recordedtime", "partitionkey"))
 _PARTITION: Final = re.compile(rb'"partitionkey"\s*:\s*"([^"]+)"')
 _KNOWN_SCOPES: Final = 100_000
+PEOPLES_TYPES: Final = frozenset((AlertAction.type_name, AlertSilence.type_name))
+"""Not taken from senders: their actor is the key that was presented to the API, and nobody may claim to be another."""
 
 
 class Admitted(NamedTuple):
@@ -58,6 +61,7 @@ class ColumnarCheck:
             for event_type, kind in compiled
             if kind is not None
             and event_type.family not in SYSTEM_FAMILIES
+            and event_type.name not in PEOPLES_TYPES
             and _WRITTEN.isdisjoint(kind.model.schema.names)
         }
         self._thresholds = thresholds or Thresholds()

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
 
+from schemas.event import Event
 from schemas.records import Headers, TopicPartition
 
 AnswerStatus = Literal["accepted", "duplicate", "rejected"]
-Role = Literal["reader", "writer", "admin"]
+Role = Literal["reader", "writer", "operator", "admin"]
 
 
 STRUCTURED_HEADERS: Final[Headers] = (("content-type", b"application/cloudevents+json"),)
@@ -49,6 +50,15 @@ class IngestPort(Protocol):
         Never raises on input: an event that is too large (64 KiB), malformed, of unknown type, or outside
         ``principal_scope`` (empty: everywhere is inside) is ``rejected`` with its reason code.
         :raises streams.log.LogUnavailableError: not (all) durable; the sender may safely send the same again.
+        """
+        ...
+
+    def say(self, event: Event, principal_scope: str, everywhere: bool = False) -> Answer:
+        """Append an event that GridPulse itself made of what a person asked for; the same answers as ``accept``.
+
+        ``everywhere``: one record of it in every partition of its topic, since every lane must hear of it. They have
+        one identity, so it counts once.
+        :raises streams.log.LogUnavailableError: not (all) durable; saying the same again is harmless.
         """
         ...
 

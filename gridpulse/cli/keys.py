@@ -20,12 +20,16 @@ class Role(StrEnum):
 
     reader = "reader"
     writer = "writer"
+    operator = "operator"
     admin = "admin"
 
 
 @app.command(help="签发密钥(只显示一次) · Issue a key; it is shown once.")
 def issue(
-    role: Annotated[Role, typer.Option(help="角色 · reader: query; writer: send events; admin: both.")] = Role.reader,
+    role: Annotated[
+        Role,
+        typer.Option(help="角色 · reader: query; writer: send events; operator: query, act on alerts; admin: all."),
+    ] = Role.reader,
     scope: Annotated[str, typer.Option(help="范围,空为全部 · Subtree it is good for; empty: all.")] = "",
     note: Annotated[str | None, typer.Option(help="用途 · Who it is for.")] = None,
     data_dir: DataDir = None,
@@ -44,7 +48,7 @@ def list_keys(data_dir: DataDir = None, json: Json = False) -> None:
         from gridpulse.adapters import list_api_keys
 
         keys = list_api_keys(settings_for({"data_dir": data_dir}))
-        lines = [f"{k['key_id']}  {k['role']:6}  {k['status']:7}  {k['scope'] or '*'}  {k['note'] or ''}" for k in keys]
+        lines = [f"{k['key_id']}  {k['role']:8}  {k['status']:7}  {k['scope'] or '*'}  {k['note'] or ''}" for k in keys]
         emit(keys, "\n".join(lines), json)
 
 

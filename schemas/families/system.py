@@ -160,7 +160,9 @@ class ApiKey(EventData):
 
     key_id: Ref = Field(description="public part of the key")
     key_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the secret part")
-    role: Literal["reader", "writer", "admin"] = Field(description="reader: query; writer: send events; admin: both")
+    role: Literal["reader", "writer", "operator", "admin"] = Field(
+        description="reader: query; writer: send events; operator: query and act on alerts; admin: all of it"
+    )
     key_scope: str = Field(max_length=200, description="the subtree it is good for; empty for all")
     status: Literal["active", "revoked"] = Field(description="its state from now on")
     note: str | None = Field(None, max_length=200, description="who it is for")

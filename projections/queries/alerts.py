@@ -24,7 +24,8 @@ from projections.queries.running import (
 
 _ALERT_COLUMNS = """SELECT alert, toString(scope) AS scope_path, detector, rule, subject, severity, state, count,
     opened_time_ms, updated_time_ms, resolved_time_ms, score, threshold, baseline, observed, unit, model_version,
-    reason_zh, reason_en
+    reason_zh, reason_en, acknowledged_by, acknowledged_time_ms, assignee, verdict, `case` AS case_id, closed_time_ms,
+    silenced, silenced_as, silenced_by, unstable, escalation, `group` AS group_alert, grouped
 FROM alerts"""
 ALERTS_SQL = f"""{_ALERT_COLUMNS}
 WHERE {SCOPE_RULE}
@@ -42,10 +43,10 @@ WHERE {SCOPE_RULE} AND alert = {{alert:String}}
 LIMIT 1"""
 ALERT_STEPS_SQL = f"""SELECT toUnixTimestamp64Milli(event_time) AS at_ms,
     toUnixTimestamp64Milli(recorded_time) AS recorded_ms, step, severity, count, score, threshold, baseline, observed,
-    reason_zh, reason_en
+    reason_zh, reason_en, actor, comment, assignee, verdict, `case` AS case_id, escalation, silenced_as, silenced_by
 FROM alert_log FINAL
 WHERE {SCOPE_RULE} AND alert = {{alert:String}}
-ORDER BY event_time, recorded_time, log_offset
+ORDER BY log_partition, log_offset
 LIMIT 10000"""
 DEAD_LETTERS_SQL = f"""SELECT event_id, toUnixTimestamp64Milli(recorded_time) AS recorded_ms,
     toString(scope) AS scope_path, stage, reason, detail, origin, raw_base64, raw_bytes
@@ -112,6 +113,19 @@ def _alert(row: Mapping[str, Any]) -> AlertRow:
         model_version=row["model_version"],
         reason_zh=row["reason_zh"],
         reason_en=row["reason_en"],
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_time=optional_time(row["acknowledged_time_ms"]),
+        assignee=row["assignee"],
+        verdict=row["verdict"],
+        case=row["case_id"],
+        closed_time=optional_time(row["closed_time_ms"]),
+        silenced=bool(row["silenced"]),
+        silenced_as=row["silenced_as"],
+        silenced_by=row["silenced_by"],
+        unstable=bool(row["unstable"]),
+        escalation=row["escalation"] or 0,
+        group=row["group_alert"],
+        grouped=row["grouped"] or 0,
     )
 
 
@@ -130,6 +144,14 @@ def alert_steps(runner: Runner, scope: str, name: str) -> list[AlertStepRow]:
             observed=row["observed"],
             reason_zh=row["reason_zh"],
             reason_en=row["reason_en"],
+            actor=row["actor"],
+            comment=row["comment"],
+            assignee=row["assignee"],
+            verdict=row["verdict"],
+            case=row["case_id"],
+            escalation=row["escalation"] or 0,
+            silenced_as=row["silenced_as"],
+            silenced_by=row["silenced_by"],
         )
         for row in rows
     ]

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from projections.client import Client
 from projections.migrate import MigrationError, migrate
-from projections.queries import alerts, devices, metrics, perception
+from projections.queries import alerts, devices, life_cycle, metrics, perception
+from projections.queries.life_cycle_ports import (
+    AlertCase,
+    AlertTimesOfOne,
+    AlertTimesQuery,
+    AlertTimesRow,
+    SilenceQuery,
+    SilenceRow,
+)
 from projections.queries.ports import (
     AlertQuery,
     AlertRow,
@@ -24,7 +32,7 @@ from projections.queries.ports import (
     TimelineQuery,
     TimelineRow,
 )
-from projections.queries.running import Runner, from_epoch_ms
+from projections.queries.running import Runner, epoch_ms, from_epoch_ms
 from schemas.metrics import Metric
 
 DEFAULT_TIMEOUT_S = 20
@@ -82,6 +90,21 @@ class ClickHouseQueries:
 
     def alert_steps(self, scope: str, alert: str) -> list[AlertStepRow]:
         return alerts.alert_steps(self._runner, scope, alert)
+
+    def alert_times(self, query: AlertTimesQuery) -> list[AlertTimesRow]:
+        return life_cycle.alert_times(self._runner, query)
+
+    def alert_times_of(self, scope: str, alert: str) -> AlertTimesOfOne | None:
+        return life_cycle.alert_times_of(self._runner, scope, alert)
+
+    def alert_cases(self, scope: str, alert: str, case: str | None) -> list[AlertCase]:
+        return life_cycle.alert_cases(self._runner, scope, alert, case)
+
+    def silences(self, query: SilenceQuery) -> list[SilenceRow]:
+        return life_cycle.silences(self._runner, query)
+
+    def silence(self, scope: str, silence: str, known_to: datetime) -> SilenceRow | None:
+        return life_cycle.silence(self._runner, scope, silence, epoch_ms(known_to))
 
     def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetterRow]:
         return alerts.dead_letters(self._runner, query)

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from projections.queries.life_cycle_ports import (
+    AlertCase,
+    AlertTimesOfOne,
+    AlertTimesQuery,
+    AlertTimesRow,
+    SilenceQuery,
+    SilenceRow,
+)
 from projections.queries.ports import (
     MAX_SAME_NAME,
     AlertQuery,
@@ -46,6 +54,11 @@ class FakeQueries:
         self.timeline_rows: list[TimelineRow] = []
         self.alert_rows: list[AlertRow] = []
         self.step_rows: list[AlertStepRow] = []
+        self.times_rows: list[AlertTimesRow] = []
+        self.times_queries: list[AlertTimesQuery] = []
+        self.times_of: dict[str, AlertTimesOfOne] = {}
+        self.case_rows: list[AlertCase] = []
+        self.silence_rows: list[SilenceRow] = []
         self.dead_letter_rows: list[DeadLetterRow] = []
 
     def missing_migrations(self) -> Sequence[str]:
@@ -121,6 +134,34 @@ class FakeQueries:
     def alert_steps(self, scope: str, alert: str) -> list[AlertStepRow]:
         self._check()
         return self.step_rows if self.alert(scope, alert) else []
+
+    def alert_times(self, query: AlertTimesQuery) -> list[AlertTimesRow]:
+        self._check()
+        self.times_queries.append(query)
+        return [row for row in self.times_rows if row.grid is None or _below(query.scope, row.grid)][: query.limit]
+
+    def alert_times_of(self, scope: str, alert: str) -> AlertTimesOfOne | None:
+        self._check()
+        return self.times_of.get(alert) if self.alert(scope, alert) else None
+
+    def alert_cases(self, scope: str, alert: str, case: str | None) -> list[AlertCase]:
+        self._check()
+        return [row for row in self.case_rows if row.case == case] if self.alert(scope, alert) else []
+
+    def silences(self, query: SilenceQuery) -> list[SilenceRow]:
+        self._check()
+        rows = [
+            row
+            for row in sorted(self.silence_rows, key=lambda row: (row.created_time, row.silence), reverse=True)
+            if _below(query.scope, row.scope)
+            and query.state in (None, row.state)
+            and (row.created_time, row.silence) < (query.before or _LAST)
+        ]
+        return rows[: query.limit]
+
+    def silence(self, scope: str, silence: str, known_to: datetime) -> SilenceRow | None:
+        self._check()
+        return next((row for row in self.silence_rows if _below(scope, row.scope) and row.silence == silence), None)
 
     def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetterRow]:
         self._check()

@@ -109,8 +109,8 @@ class LifeCycleQueries(Protocol):
 
     def alert_times_of(self, scope: str, alert: str) -> AlertTimesOfOne | None: ...
 
-    def alert_cases(self, scope: str, alert: str) -> list[AlertCase]:
-        """The cases that the alert names or that name it, the earliest first."""
+    def alert_cases(self, scope: str, alert: str, case: str | None) -> list[AlertCase]:
+        """The case that the alert names and those that name it, in the community of ``scope``, the earliest first."""
         ...
 
     def silences(self, query: SilenceQuery) -> list[SilenceRow]:

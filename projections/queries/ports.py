@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from projections.queries.life_cycle_ports import LifeCycleQueries
 from projections.queries.windows import Windows
 from schemas.metrics import Metric
 from schemas.topics import partition_key
@@ -242,6 +243,19 @@ class AlertRow:
     model_version: str
     reason_zh: str
     reason_en: str
+    acknowledged_by: str | None = None
+    acknowledged_time: datetime | None = None
+    assignee: str | None = None
+    verdict: str | None = None
+    case: str | None = None
+    closed_time: datetime | None = None
+    silenced: bool = False
+    silenced_as: str | None = None
+    silenced_by: str | None = None
+    unstable: bool = False
+    escalation: int = 0
+    group: str | None = None
+    grouped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +271,14 @@ class AlertStepRow:
     observed: float | None
     reason_zh: str
     reason_en: str
+    actor: str | None = None  # None: GridPulse itself
+    comment: str | None = None
+    assignee: str | None = None
+    verdict: str | None = None
+    case: str | None = None
+    escalation: int = 0
+    silenced_as: str | None = None
+    silenced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +305,7 @@ class DeadLetterRow:
     raw_bytes: int
 
 
-class QueryPort(Protocol):
+class QueryPort(LifeCycleQueries, Protocol):
     """Questions to the projections. Thread-safe.
 
     Every method raises :class:`projections.client.StoreUnavailableError` when ClickHouse can't be reached and
@@ -330,7 +352,7 @@ class QueryPort(Protocol):
     def alert(self, scope: str, alert: str) -> AlertRow | None: ...
 
     def alert_steps(self, scope: str, alert: str) -> list[AlertStepRow]:
-        """Oldest first."""
+        """In the order in which they were said."""
         ...
 
     def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetterRow]:

@@ -18,10 +18,13 @@ from api.answering import Answering
 from api.dependencies import ApiContext, ApiDependencies
 from api.freshness import Freshness
 from api.known_keys import KnownKeys
+from api.live.figures import Figure
+from api.live.service import Live
 from api.openapi import answered, document
 from api.problems import ProblemError, Refusal, documented, problem_response
-from api.routes import alerts, boards, deadletters, devices, events, health, metrics
+from api.routes import alerts, boards, deadletters, devices, events, health, live, metrics
 from api.security import AnyKey
+from api.series import recent_minutes
 from api.telemetry import Telemetry, TelemetryMiddleware
 from api.workers import Workers
 from projections.client import StoreUnavailableError
@@ -30,13 +33,14 @@ from streams.log import LogUnavailableError
 
 VERSION = "1"
 log = structlog.get_logger(__name__)
-_ROUTERS = tuple(module.router for module in (events, metrics, boards, devices, alerts, deadletters, health))
+_ROUTERS = tuple(module.router for module in (events, metrics, boards, devices, alerts, live, deadletters, health))
 _TAGS = [
     {"name": "events", "description": "事件接入 Events in"},
     {"name": "metrics", "description": "指标 Metrics"},
     {"name": "boards", "description": "看板 Boards"},
     {"name": "devices", "description": "设备 Devices"},
     {"name": "alerts", "description": "告警 Alerts"},
+    {"name": "live", "description": "实时流 Live stream"},
     {"name": "dead letters", "description": "死信 Dead letters"},
     {"name": "operation", "description": "运维 Operation"},
 ]
@@ -50,12 +54,17 @@ def create_app(deps: ApiDependencies, monotonic_s: Callable[[], float] = time.mo
     telemetry = Telemetry()
     awaited, refreshing = Workers("answers", deps.query_threads), Workers("refreshes", max(1, deps.query_threads // 4))
     cache = AnswerCache(deps.cache, awaited.submit, refreshing.submit, monotonic_s)
-    app.state.context = ApiContext(
+
+    async def ask(figure: Figure) -> bytes:
+        return await recent_minutes(context, figure.scope, figure.metric)
+
+    context = app.state.context = ApiContext(
         deps,
         Freshness(deps.queries, deps.log_state, monotonic_s),
         telemetry,
         KnownKeys(deps.keys, monotonic_s),
         Answering(cache, telemetry),
+        Live(deps.live_log, deps.keys, ask, deps.live, telemetry, monotonic_s),
     )
     app.add_middleware(TelemetryMiddleware, telemetry=telemetry)
     for router in _ROUTERS:

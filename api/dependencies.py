@@ -13,8 +13,11 @@ from api.answer_cache import OFF, CacheLimits
 from api.answering import Answering
 from api.freshness import Freshness
 from api.known_keys import KnownKeys
+from api.live.limits import LIVE, LiveLimits
+from api.live.service import Live
 from api.telemetry import Telemetry
 from projections.queries.ports import QueryPort
+from streams.log import EventLog
 from streams.ports import IngestPort, KeyRing, LogStatePort
 
 MIB = 1 << 20
@@ -46,6 +49,8 @@ class ApiDependencies:
     limits: ApiLimits = ApiLimits()
     cache: CacheLimits = OFF  # of answers
     query_threads: int = 8  # questions to the store at a time
+    live_log: EventLog | None = None  # whose alerts are streamed live
+    live: LiveLimits = LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class ApiContext:
     telemetry: Telemetry
     keys: KnownKeys
     answering: Answering
+    live: Live
 
 
 async def _context(request: Request) -> ApiContext:

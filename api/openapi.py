@@ -130,6 +130,23 @@ DEAD_LETTERS: Json = FRESH | {
         }
     ],
 }  # fmt: skip
+LIVE = """\
+retry: 2238
+id: AXhW1tkBBUwx3gI
+event: hello
+data: {"scope":"wuhu/jinghu","detectors":[],"rules":[],"min_severity":"info","steps":[],"metrics":[],\
+"heartbeat_s":15.0,"resumed":false}
+
+id: AXhW1tkBBqvwkbs
+event: alert
+data: {"specversion":"1.0","id":"9f3c","source":"/gridpulse/incidents","type":"cn.gridpulse.alerts.alert.v1",\
+"time":"2026-03-01T01:31:00.000Z","recordedtime":"2026-03-01T01:31:00.120Z",\
+"scope":"wuhu/jinghu/tingtang/jianyang/g03","data":{"alert":"al-5f0c","step":"opened","severity":"warning"}}
+
+: heartbeat
+id: AXhW1tkBBqvwkbs
+
+"""
 HEALTH: Json = {"status": "ok"}
 _CHECK_OK: Json = {"ok": True, "detail": None}
 READY: Json = {"ready": True, "log": _CHECK_OK, "store": _CHECK_OK, "migrations": _CHECK_OK}

@@ -18,6 +18,7 @@ Kind = Literal[
     "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "unknown-metric", "method-not-allowed",
     "ambiguous", "invalid-parameter", "invalid-cursor", "too-many-points", "malformed-body", "too-large",
     "unsupported-media-type", "all-rejected", "log-unavailable", "store-unavailable", "query-timeout", "internal",
+    "too-many-clients",
 ]  # fmt: skip
 
 
@@ -48,6 +49,7 @@ KINDS: dict[Kind, ProblemKind] = {
     "all-rejected": ProblemKind(422, "事件全部被拒绝", "every event was rejected"),
     "log-unavailable": ProblemKind(503, "事件日志暂不可用", "the event log can't be reached now", 2),
     "store-unavailable": ProblemKind(503, "查询库暂不可用", "the store can't be reached now", 2),
+    "too-many-clients": ProblemKind(503, "实时连接数已满", "as many live streams as may be are open", 10),
     "query-timeout": ProblemKind(504, "查询超时", "the query took too long"),
     "internal": ProblemKind(500, "内部错误", "internal error"),
 }

@@ -22,12 +22,18 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="bearerKey", description="gp_
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="headerKey")
 
 
-async def _principal(
-    context: Context,
+async def _presented(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
-) -> Principal:
-    presented = bearer.credentials if bearer else header
+) -> str:
+    """The key as it was sent; empty when there is none. Nobody has looked whether it is good."""
+    return (bearer.credentials if bearer else header) or ""
+
+
+PresentedKey = Annotated[str, Depends(_presented)]
+
+
+async def _principal(context: Context, presented: PresentedKey) -> Principal:
     if not presented:
         raise Refusal(
             "unauthorized",

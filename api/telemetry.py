@@ -39,6 +39,15 @@ class Telemetry:
         )  # fmt: skip
         self._kept = Gauge("gridpulse_answers_kept", "answers in the cache", registry=self.registry)
         self._kept_bytes = Gauge("gridpulse_answers_kept_bytes", "their size", registry=self.registry)
+        self._live = Gauge("gridpulse_live_clients", "open live streams", registry=self.registry)
+        self._live_ended = Counter(
+            "gridpulse_live_ended_total", "live streams that ended: gone, slow, revoked, log, stopping or lifetime",
+            ("why",), registry=self.registry,
+        )  # fmt: skip
+        self._live_resumed = Counter(
+            "gridpulse_live_resumed_total", "clients that came back: resumed, or why they were reset",
+            ("how",), registry=self.registry,
+        )  # fmt: skip
         self._lag_events = Gauge("gridpulse_lag_events", "records not yet queryable", registry=self.registry)
         self._lag_s = Gauge("gridpulse_lag_seconds", "log time not yet queryable", registry=self.registry)
 
@@ -58,6 +67,16 @@ class Telemetry:
         """Ask these when scraped."""
         self._kept.set_function(entries)
         self._kept_bytes.set_function(size)
+
+    def watch_live(self, clients: Callable[[], int]) -> None:
+        """Ask this when scraped."""
+        self._live.set_function(clients)
+
+    def live_ended(self, why: str) -> None:
+        self._live_ended.labels(why).inc()
+
+    def live_resumed(self, how: str) -> None:
+        self._live_resumed.labels(how).inc()
 
     def exposition(self, freshness: FreshnessNow | None) -> bytes:
         """The text that Prometheus scrapes; unknown lags are NaN."""
@@ -84,11 +103,12 @@ class TelemetryMiddleware:
             return
         status = 500
         began_s = self._monotonic_s()
+        answered_s: float | None = None
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered_s
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered_s = message["status"], self._monotonic_s()  # a live stream goes on for hours
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"cache-control", b"no-store"),
@@ -100,4 +120,5 @@ class TelemetryMiddleware:
             await self._app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._telemetry.answered(scope["method"], route, status, self._monotonic_s() - began_s)
+            ended_s = self._monotonic_s() if answered_s is None else answered_s
+            self._telemetry.answered(scope["method"], route, status, ended_s - began_s)

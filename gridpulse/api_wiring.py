@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.answer_cache import CacheLimits
 from api.app import create_app
 from api.dependencies import ApiDependencies
+from api.live.limits import LiveLimits
 from gridpulse import adapters
 from gridpulse.settings import Settings
 from projections.queries.clickhouse import ClickHouseQueries
@@ -33,5 +34,7 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
             site_timezone=settings.site_timezone,
             cache=CacheLimits(settings.answers_fresh_s, settings.answers_stale_s, max_bytes=settings.answers_max_bytes),
             query_threads=settings.query_threads,
+            live_log=log,
+            live=LiveLimits(clients=settings.live_clients),
         )
     )

@@ -48,10 +48,9 @@ def run_store(settings: Settings) -> None:
 
 def run_api(settings: Settings) -> None:
     """Query API and ingest; writes ticks to idle partitions when ``ticker`` is on."""
-    import uvicorn
-
     from gridpulse import adapters
     from gridpulse.api_wiring import build_api
+    from gridpulse.serving import serve
     from schemas.topics import DOMAIN_TOPICS
     from streams.ticker import Ticker
 
@@ -68,10 +67,7 @@ def run_api(settings: Settings) -> None:
             )  # fmt: skip
             threading.Thread(target=_tick, args=(ticker, stop), name="ticker", daemon=True).start()
         try:
-            uvicorn.run(
-                app, host=settings.api_host, port=settings.api_port, log_level="warning", access_log=False,
-                timeout_graceful_shutdown=5,
-            )  # fmt: skip
+            serve(app, settings.api_host, settings.api_port, settings.live_clients)
         finally:
             stop.set()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     )
     answers_max_bytes: int = Field(64 << 20, ge=0, le=1 << 34, description="size of all answers that the API keeps")
     query_threads: int = Field(8, ge=1, le=64, description="questions that the API asks the store at a time")
+    live_clients: int = Field(2_000, ge=0, le=100_000, description="clients of one API process's live stream at most")
     site_timezone: str = Field("Asia/Shanghai", description="time zone of the site: day and night, days of rollups")
     scopes: str = Field("", description="allowed scope subtrees, comma-separated; empty: all")
     bridge_topics: str = Field("", description="vendors' Kafka topics to take events from, comma-separated")
@@ -78,6 +80,13 @@ class Settings(BaseSettings):
     dead_letter_max_run: int = Field(
         5_000, ge=0, le=100_000_000, description="more dead letters than this in a row stop the flow; 0: never"
     )
+    webhook_allow_http: bool = Field(False, description="whether webhooks may be delivered over http, not only https")
+    webhook_allow_private: str = Field(
+        "", description="private networks that webhooks may be delivered to, comma-separated, e.g. 10.1.0.0/16"
+    )
+    subscriptions_key_file: Path | None = Field(
+        None, description="key that seals webhook addresses; default: subscriptions.key in the data directory"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @field_validator("site_timezone")
@@ -88,6 +97,16 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"no such time zone: {name!r}; take an IANA name such as Asia/Shanghai") from error
         return name
+
+    @field_validator("webhook_allow_private")
+    @classmethod
+    def _networks(cls, names: str) -> str:
+        for name in split_list(names):
+            try:
+                ip_network(name)
+            except ValueError as error:
+                raise ValueError(f"{name!r} is no network: write it like 10.1.0.0/16 or fd00:1::/32") from error
+        return names
 
     @model_validator(mode="after")
     def _one_password(self) -> Settings:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from api.dependencies import Context
 from api.models.common import fresh
-from api.models.metrics import MetricOut, MetricSeriesOut, MetricsOut, PointOut, SeriesOut
+from api.models.metrics import MetricOut, MetricSeriesOut, MetricsOut
 from api.openapi import METRIC_SERIES, METRICS, answered
-from api.parameters import FromParam, ToParam, Zone, too_many_points, windows
-from api.problems import Refusal, documented, wrong_parameter
+from api.parameters import FromParam, ToParam, Zone, windows
+from api.problems import documented, wrong_parameter
 from api.security import Reader, ReaderScope
-from projections.queries.ports import MetricQuery, TooManyPointsError
+from api.series import answer_series, declared_metric
 from projections.queries.windows import Grain
-from schemas.metrics import BY_NAME, Metric
 from schemas.metrics import METRICS as CATALOGUE
+from schemas.metrics import Metric
 
 router = APIRouter(tags=["metrics"])
 MAX_ONLY = 50
@@ -86,56 +85,11 @@ async def get_metric(
     by: ByParam = None,
     only: OnlyParam = [],  # noqa: B006 - FastAPI copies defaults
 ) -> Response:
-    declared = _declared(metric)
+    declared = declared_metric(metric)
     _check_split(declared, by, only)
     asked = windows(context.deps.now(), from_text, to_text, grain, zone, context.deps.limits.points)
 
-    def build() -> MetricSeriesOut:
-        freshness = context.freshness.of_metric(declared)
-        query = MetricQuery(
-            declared, scope, asked, by, tuple(only), context.deps.site_timezone, context.deps.limits.points
-        )
-        try:
-            series = context.deps.queries.metric(query)
-        except TooManyPointsError as fault:
-            raise too_many_points(asked, fault.limit, fault.series) from None
-        return MetricSeriesOut(
-            **fresh(freshness, zone),
-            metric=declared.name,
-            title_zh=declared.title_zh,
-            title_en=declared.title_en,
-            unit=declared.unit,
-            aggregate=declared.aggregate,
-            gap=declared.gap,
-            scope=scope,
-            grain=grain,
-            timezone=zone.key,
-            by=by,
-            from_time=asked.start.astimezone(zone),
-            to_time=asked.end.astimezone(zone),
-            series=[
-                SeriesOut(
-                    key=one.key,
-                    points=[
-                        PointOut(window_start=point.window_start.astimezone(zone), value=point.value)
-                        for point in one.points
-                    ],
-                )
-                for one in series
-            ],
-        )
-
-    parameters = (declared.name, asked, by, frozenset(only), zone.key)
-    return await context.answering.answer("metric", scope, parameters, build)
-
-
-def _declared(name: str) -> Metric:
-    if metric := BY_NAME.get(name):
-        return metric
-    nearest = difflib.get_close_matches(name, list(BY_NAME), 3, 0.5)
-    zh = f"没有指标 {name}" + (f";相近:{'、'.join(nearest)}" if nearest else "")
-    en = f"no metric {name}" + (f"; near: {', '.join(nearest)}" if nearest else "")
-    raise Refusal("unknown-metric", zh, en, extensions={"nearest": nearest})
+    return await answer_series(context, scope, declared, asked, by, only)
 
 
 def _check_split(metric: Metric, by: str | None, only: list[str]) -> None:

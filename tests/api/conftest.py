@@ -12,8 +12,11 @@ from fastapi.testclient import TestClient
 from api.answer_cache import OFF, CacheLimits
 from api.app import create_app
 from api.dependencies import ApiDependencies, ApiLimits
+from api.live.limits import LiveLimits
 from projections.queries.fakes import FakeQueries
+from schemas.topics import ALL_TOPICS
 from streams.fakes import FakeIngest, FakeKeyRing, FakeLogState
+from streams.log_memory import MemoryLog
 from streams.ports import Principal
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
@@ -25,6 +28,12 @@ KEYS = {
     "writer-a": Principal("k4", "writer", "wuhu/jinghu"),
     "admin-a": Principal("k5", "admin", "wuhu/jinghu"),
 }
+
+
+def empty_log() -> MemoryLog:
+    log = MemoryLog(lambda: round(NOON.timestamp() * 1000))
+    log.create_topics(ALL_TOPICS, 2)
+    return log
 
 
 @dataclass
@@ -40,11 +49,14 @@ class World:
     )
     clock_s: float = 0.0
     cache: CacheLimits = OFF
+    live_log: MemoryLog = field(default_factory=empty_log)
+    live: LiveLimits = LiveLimits(lifetime_s=0.0)  # noqa: RUF009 - frozen; streams end after they have begun
 
     def client(self) -> TestClient:
         deps = ApiDependencies(
-            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits, self.cache
-        )
+            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits,
+            self.cache, live_log=self.live_log, live=self.live,
+        )  # fmt: skip
         return TestClient(create_app(deps, lambda: self.clock_s), raise_server_exceptions=False)
 
 

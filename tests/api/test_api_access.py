@@ -24,7 +24,7 @@ def call(http: TestClient, path: str, method: str, key: str | None, **params: st
 
 def test_every_route_but_health_needs_a_key(http: TestClient) -> None:
     found = operations(http)
-    assert len(found) == 14
+    assert len(found) == 15
     for path, method, _ in found:
         for key in (None, "", "gp_wrong", "x" * 5000):
             answer = call(http, path, method, key)
@@ -58,7 +58,7 @@ def test_a_foreign_scope_is_refused_on_every_route_that_takes_one(http: TestClie
         for path, method, operation in operations(http)
         if any(parameter["name"] == "scope" for parameter in operation.get("parameters", ()))
     ]
-    assert len(scoped) == 8
+    assert len(scoped) == 9
     for path, method in scoped:
         for foreign in ("wuhu", "wuhu/yijiang", "wuhu/jinghu2", "wuhu/jingh"):
             answer = call(http, path, method, "admin-a", scope=foreign)

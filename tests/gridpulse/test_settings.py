@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gridpulse.secrets import store_secrets
+from gridpulse.secrets import SUBSCRIPTIONS_KEY_FILE, SecretsError, store_secrets, subscriptions_key
 from gridpulse.settings import SettingsError, load_settings
 
 
@@ -75,3 +75,37 @@ def test_store_secrets_are_made_once_and_are_their_owners_alone(tmp_path: Path) 
     assert first.writer != first.reader
     assert (tmp_path / "store-secrets.json").stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.iterdir()] == ["store-secrets.json"]
+
+
+def test_the_key_of_subscriptions_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    first = subscriptions_key(tmp_path)
+    assert subscriptions_key(tmp_path) == first
+    assert len(first) == 32
+    assert subscriptions_key(tmp_path / "other") != first
+    path = tmp_path / SUBSCRIPTIONS_KEY_FILE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == [SUBSCRIPTIONS_KEY_FILE]
+    path.chmod(0o640)
+    with pytest.raises(SecretsError, match="chmod 600"):
+        subscriptions_key(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"secret", b"!!", b"AAAA" * 20])
+def test_a_file_that_is_no_key_of_subscriptions_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.key"
+    with pytest.raises(SecretsError, match="can't read"):
+        subscriptions_key(tmp_path, path)
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(SecretsError, match="openssl rand -base64 32"):
+        subscriptions_key(tmp_path, path)
+    path.write_bytes(b"7" * 43 + b"=\n")
+    assert len(subscriptions_key(tmp_path, path)) == 32
+
+
+def test_networks_for_webhooks_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDPULSE_WEBHOOK_ALLOW_PRIVATE", "10.1.0.0/16, ::1")
+    assert load_settings().webhook_allow_private == "10.1.0.0/16, ::1"
+    monkeypatch.setenv("GRIDPULSE_WEBHOOK_ALLOW_PRIVATE", "10.1.0.0/33")
+    with pytest.raises(SettingsError, match=r"GRIDPULSE_WEBHOOK_ALLOW_PRIVATE.*10\.1\.0\.0/16"):
+        load_settings()

@@ -36,24 +36,24 @@ FROM (
     GROUP BY alert
 ) AS a
 LEFT JOIN (
-    SELECT {COMMUNITY_PATH} AS community_path, `case` AS case_id, {_CASE_CLOSED_MS} AS closed_ms
-    FROM civic_cases FINAL WHERE {these_cases} GROUP BY community_path, case_id
+    {_cases(these_cases)}
 ) AS c ON a.community_path = c.community_path AND a.case_id = c.case_id
 LEFT JOIN (
-    SELECT assumeNotNull(alert) AS alert_id, {_CASE_REPORTED_MS} AS reported_ms, {_CASE_CLOSED_MS} AS closed_ms
-    FROM civic_cases FINAL WHERE alert IS NOT NULL AND {these_cases} GROUP BY alert_id
+    SELECT alert_id, min(cases.reported_ms) AS reported_ms, min(cases.closed_ms) AS closed_ms
+    FROM ({_cases(these_cases)}) AS cases WHERE alert_id != '' GROUP BY alert_id
 ) AS n ON a.alert = n.alert_id"""
+
+
+def _cases(these: str) -> str:
+    """One row per case; the alert that it came from need be said once only."""
+    return f"""SELECT {COMMUNITY_PATH} AS community_path, `case` AS case_id, ifNull(max(alert), '') AS alert_id,
+        {_when("step = 'reported'")} AS reported_ms, {_when("step = 'closed'")} AS closed_ms
+    FROM (SELECT *, toUnixTimestamp64Milli(event_time) AS at_ms FROM civic_cases FINAL WHERE {these})
+    GROUP BY community_path, case_id"""
 
 
 def _when(condition: str) -> str:
     return f"if(countIf({condition}) = 0, NULL, minIf(at_ms, {condition}))"
-
-
-def _case_step(step: str) -> str:
-    return f"if(countIf(step = '{step}') = 0, NULL, minIf(toUnixTimestamp64Milli(event_time), step = '{step}'))"
-
-
-_CASE_REPORTED_MS, _CASE_CLOSED_MS = _case_step("reported"), _case_step("closed")
 
 
 def _first(*times_ms: str) -> str:
@@ -63,7 +63,8 @@ def _first(*times_ms: str) -> str:
 
 
 def _seconds(until_ms: str, since_ms: str) -> str:
-    return f"greatest(0, {until_ms} - {since_ms}) / 1000"
+    # Without the condition 0 would come of NULL: newer ClickHouse leaves NULLs out of greatest.
+    return f"if(isNull({until_ms}), NULL, greatest(0, {until_ms} - {since_ms}) / 1000)"
 
 
 _TIMES = (

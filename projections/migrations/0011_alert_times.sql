@@ -9,10 +9,10 @@ SELECT a.scope AS scope, a.alert AS alert, a.detector AS detector, a.rule AS rul
     nullIf(least(ifNull(a.acted_ms, 9223372036854775807), ifNull(n.reported_ms, 9223372036854775807)), 9223372036854775807) AS acted_time_ms,
     a.resolved_ms AS resolved_time_ms,
     nullIf(least(ifNull(a.closed_ms, 9223372036854775807), ifNull(c.closed_ms, 9223372036854775807), ifNull(n.closed_ms, 9223372036854775807)), 9223372036854775807) AS closed_time_ms,
-    greatest(0, acknowledged_time_ms - raised_time_ms) / 1000 AS acknowledge_s,
-    greatest(0, acted_time_ms - raised_time_ms) / 1000 AS act_s,
-    greatest(0, resolved_time_ms - opened_time_ms) / 1000 AS resolve_s,
-    greatest(0, closed_time_ms - raised_time_ms) / 1000 AS close_s
+    if(isNull(acknowledged_time_ms), NULL, greatest(0, acknowledged_time_ms - raised_time_ms) / 1000) AS acknowledge_s,
+    if(isNull(acted_time_ms), NULL, greatest(0, acted_time_ms - raised_time_ms) / 1000) AS act_s,
+    if(isNull(resolved_time_ms), NULL, greatest(0, resolved_time_ms - opened_time_ms) / 1000) AS resolve_s,
+    if(isNull(closed_time_ms), NULL, greatest(0, closed_time_ms - raised_time_ms) / 1000) AS close_s
 FROM (
     SELECT alert, argMax(scope, (log_partition, log_offset)) AS scope, substringIndex(scope, '/', 4) AS community_path,
         any(detector) AS detector, any(rule) AS rule, min(opened_time_ms) AS opened_time_ms,
@@ -24,12 +24,17 @@ FROM (
     GROUP BY alert
 ) AS a
 LEFT JOIN (
-    SELECT substringIndex(scope, '/', 4) AS community_path, `case` AS case_id, if(countIf(step = 'closed') = 0, NULL, minIf(toUnixTimestamp64Milli(event_time), step = 'closed')) AS closed_ms
-    FROM civic_cases FINAL WHERE 1 GROUP BY community_path, case_id
+    SELECT substringIndex(scope, '/', 4) AS community_path, `case` AS case_id, ifNull(max(alert), '') AS alert_id,
+        if(countIf(step = 'reported') = 0, NULL, minIf(at_ms, step = 'reported')) AS reported_ms, if(countIf(step = 'closed') = 0, NULL, minIf(at_ms, step = 'closed')) AS closed_ms
+    FROM (SELECT *, toUnixTimestamp64Milli(event_time) AS at_ms FROM civic_cases FINAL WHERE 1)
+    GROUP BY community_path, case_id
 ) AS c ON a.community_path = c.community_path AND a.case_id = c.case_id
 LEFT JOIN (
-    SELECT assumeNotNull(alert) AS alert_id, if(countIf(step = 'reported') = 0, NULL, minIf(toUnixTimestamp64Milli(event_time), step = 'reported')) AS reported_ms, if(countIf(step = 'closed') = 0, NULL, minIf(toUnixTimestamp64Milli(event_time), step = 'closed')) AS closed_ms
-    FROM civic_cases FINAL WHERE alert IS NOT NULL AND 1 GROUP BY alert_id
+    SELECT alert_id, min(cases.reported_ms) AS reported_ms, min(cases.closed_ms) AS closed_ms
+    FROM (SELECT substringIndex(scope, '/', 4) AS community_path, `case` AS case_id, ifNull(max(alert), '') AS alert_id,
+        if(countIf(step = 'reported') = 0, NULL, minIf(at_ms, step = 'reported')) AS reported_ms, if(countIf(step = 'closed') = 0, NULL, minIf(at_ms, step = 'closed')) AS closed_ms
+    FROM (SELECT *, toUnixTimestamp64Milli(event_time) AS at_ms FROM civic_cases FINAL WHERE 1)
+    GROUP BY community_path, case_id) AS cases WHERE alert_id != '' GROUP BY alert_id
 ) AS n ON a.alert = n.alert_id
 )
 COMMENT '告警处置用时 how long it took to acknowledge, act on, resolve and close each alert';

@@ -39,7 +39,8 @@ _TOLD_APART: dict[TimesBy, tuple[str, ...]] = {
     "grid_and_kind": ("scope", "detector", "rule"),
 }
 _SPREADS = ", ".join(
-    f"count({name}_s) AS {name}_count, quantilesExactInclusive(0.5, 0.9)({name}_s) AS {name}_spread"
+    f"count({name}_s) AS {name}_count, quantileExactInclusive(0.5)({name}_s) AS {name}_p50, "
+    f"quantileExactInclusive(0.9)({name}_s) AS {name}_p90"
     for name in DURATIONS
 )
 TIMES_OF_ONE_SQL = f"""SELECT * FROM (
@@ -52,8 +53,9 @@ CASES_SQL = f"""SELECT `case` AS case_id, any(said.service) AS service_name, any
     minIf(toUnixTimestamp64Milli(said.event_time), said.step = 'reported') AS reported_ms,
     minIf(toUnixTimestamp64Milli(said.event_time), said.step = 'closed') AS closed_ms
 FROM civic_cases AS said FINAL
-WHERE {WHOLE_COMMUNITIES} AND (said.`case` = {{case:String}} OR said.alert = {{alert:String}})
+WHERE {WHOLE_COMMUNITIES}
 GROUP BY case_id
+HAVING case_id = {{case:String}} OR countIf(said.alert = {{alert:String}}) > 0
 ORDER BY min(said.event_time), case_id
 LIMIT 20"""
 _SILENCE_COLUMNS = """SELECT silence, toString(scope) AS scope_path, kind, detector, rule, subject, starts_time_ms,
@@ -113,8 +115,7 @@ def alert_times(runner: Runner, query: AlertTimesQuery) -> list[AlertTimesRow]:
 def _spread(row: Mapping[str, Any], name: str) -> Spread:
     if not row[f"{name}_count"]:
         return Spread(0, None, None)
-    p50_s, p90_s = row[f"{name}_spread"]
-    return Spread(row[f"{name}_count"], p50_s, p90_s)
+    return Spread(row[f"{name}_count"], round(row[f"{name}_p50"], 3), round(row[f"{name}_p90"], 3))
 
 
 def alert_times_of(runner: Runner, scope: str, alert: str) -> AlertTimesOfOne | None:

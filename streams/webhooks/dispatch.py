@@ -12,7 +12,7 @@ Memory      a few numbers per subscription that something waits for; deliveries 
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +21,8 @@ from streams.webhooks.deliveries import Delivery
 from streams.webhooks.outbox import Outbox
 
 _SLOW_MS: Final = 2_000
+_WOKEN: Final = 8
+_Queue = OrderedDict[str, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ class Dispatcher:
         self._outbox, self._host_of, self._shares = outbox, host_of, shares
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._timers: list[tuple[int, str]] = []
+        self._timer_of: dict[str, int] = {}
         self._endpoints: dict[str, _Endpoint] = defaultdict(_Endpoint)
         self._under_way = 0
         self._unproven = 0
         self._of_host: dict[str, int] = defaultdict(int)
-        self._for_host: dict[str, deque[str]] = defaultdict(deque)  # subscriptions that wait for a host's connections
-        self._for_unproven: deque[str] = deque()
+        self._for_host: dict[str, _Queue] = defaultdict(OrderedDict)  # who waits for a connection to that host
+        self._for_unproven: _Queue = OrderedDict()
         for subscription in outbox.waiting_subscriptions():
             self.wake(subscription)
 
@@ -72,7 +75,10 @@ class Dispatcher:
     def take(self, now_ms: int) -> list[Delivery]:
         """What is to be sent now; each is under way until :meth:`finished`."""
         while self._timers and self._timers[0][0] <= now_ms:
-            self.wake(heapq.heappop(self._timers)[1])
+            due_ms, subscription = heapq.heappop(self._timers)
+            if self._timer_of.get(subscription) == due_ms:
+                del self._timer_of[subscription]
+            self.wake(subscription)
         out: list[Delivery] = []
         while self._turns and self._under_way < self._shares.total:
             subscription, _ = self._turns.popitem(last=False)
@@ -92,16 +98,19 @@ class Dispatcher:
         self._unproven -= unproven
         self._of_host[host] -= 1
         self.wake(delivery.subscription)
-        if self._for_host[host]:
-            self.wake(self._for_host[host].popleft())
-        elif not self._of_host[host]:
+        self._wake_some(self._for_host[host], every=not self._of_host[host])
+        if unproven:
+            self._wake_some(self._for_unproven, every=not self._unproven)
+        if not self._of_host[host]:
             del self._of_host[host], self._for_host[host]
-        if unproven and self._for_unproven:
-            self.wake(self._for_unproven.popleft())
+
+    def _wake_some(self, queue: _Queue, every: bool) -> None:
+        """Those that have waited longest. ``every``: nobody would wake the rest later."""
+        for _ in range(len(queue) if every else min(_WOKEN, len(queue))):
+            self.wake(queue.popitem(last=False)[0])
 
     def _take_from(self, subscription: str, now_ms: int) -> list[Delivery]:
-        host = self._host_of(subscription)
-        endpoint = self._endpoints[subscription]
+        host, endpoint = self._host_of(subscription), self._endpoints[subscription]
         if host is None:
             if not endpoint.under_way:
                 del self._endpoints[subscription]
@@ -109,35 +118,47 @@ class Dispatcher:
         allowance = self._allowance(endpoint, now_ms)
         if allowance <= 0:
             return []  # the end of one that is under way wakes it
-        room = min(allowance, self._shares.total - self._under_way)
-        unproven = endpoint.successes == 0
-        heads = self._outbox.heads(subscription, room + len(endpoint.under_way) + 1)
+        room = min(allowance, self._room(subscription, endpoint, host, allowance))
+        if room <= 0:
+            return []
+        unproven = not endpoint.successes
         out: list[Delivery] = []
-        for head in heads:
+        for head in self._outbox.heads(subscription, room + len(endpoint.under_way) + 1):
             if head.subject in endpoint.under_way:
                 continue
-            if head.due_ms > now_ms:
-                heapq.heappush(self._timers, (head.due_ms, subscription))
-                break
-            if self._of_host[host] >= self._shares.per_host:
-                self._for_host[host].append(subscription)
-                break
-            if unproven and self._unproven >= self._shares.unproven:
-                self._for_unproven.append(subscription)
-                break
             if len(out) == room:
-                if len(out) < allowance:
-                    self.wake(subscription)  # it was the whole that was short
                 break
-            endpoint.under_way[head.subject] = now_ms, host, unproven
-            self._under_way += 1
-            self._unproven += unproven
-            self._of_host[host] += 1
+            if head.due_ms > now_ms:
+                self._set_timer(subscription, head.due_ms)
+                break
             out.append(self._outbox.load(head))
+        for delivery in out:
+            endpoint.under_way[delivery.subject] = now_ms, host, unproven
+        self._under_way += len(out)
+        self._unproven += unproven * len(out)
+        self._of_host[host] += len(out)
+        if out and self._under_way >= self._shares.total:
+            self.wake(subscription)  # perhaps it wanted more: its turn comes again when there is room
         return out
+
+    def _room(self, subscription: str, endpoint: _Endpoint, host: str, wanted: int) -> int:
+        """How many the others leave; where that is less than wanted the subscription queues for what is short."""
+        for_host = self._shares.per_host - self._of_host[host]
+        if for_host < wanted:
+            self._for_host[host].setdefault(subscription)
+        for_unproven = self._shares.unproven - self._unproven if not endpoint.successes else wanted
+        if for_unproven < wanted:
+            self._for_unproven.setdefault(subscription)
+        return min(for_host, for_unproven, self._shares.total - self._under_way)
 
     def _allowance(self, endpoint: _Endpoint, now_ms: int) -> int:
         """How many more may be under way: grows with every success, falls to one with a failure."""
         if any(now_ms - since_ms > _SLOW_MS for since_ms, _, _ in endpoint.under_way.values()):
             return 0
         return min(1 + endpoint.successes, self._shares.per_subscription) - len(endpoint.under_way)
+
+    def _set_timer(self, subscription: str, due_ms: int) -> None:
+        known_ms = self._timer_of.get(subscription)
+        if known_ms is None or due_ms < known_ms:
+            self._timer_of[subscription] = due_ms
+            heapq.heappush(self._timers, (due_ms, subscription))

@@ -38,7 +38,7 @@ SEVERITY_WORDS: Final[dict[Severity, tuple[str, str]]] = {
 }  # fmt: skip
 VERDICT_WORDS: Final = {"true": ("属实", "true"), "false": ("误报", "false"), "ignored": ("忽略", "ignored")}
 _OVER: Final = frozenset({"resolved", "closed"})
-_MAX_WORDS: Final = 200
+_MAX_WORDS: Final = 160
 _MAX_NAME: Final = 128
 
 
@@ -81,7 +81,8 @@ def in_words(notice: Notice, zone: ZoneInfo) -> Words:
     alert = notice.alert
     severity_zh, severity_en = SEVERITY_WORDS[alert.severity]
     step_zh, step_en = STEP_WORDS[alert.step]
-    what_zh, what_en = DETECTOR_WORDS.get(alert.detector, (alert.detector, alert.detector))
+    detector = _line(alert.detector)
+    what_zh, what_en = DETECTOR_WORDS.get(detector, (detector, detector))
     title = f"【{severity_zh}】{step_zh}:{what_zh} · [{severity_en}] {step_en}: {what_en}"
     lines = [
         ("对象 subject", _line(alert.subject, _MAX_NAME)),

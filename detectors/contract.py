@@ -32,6 +32,7 @@ class Emitted:
     scope: str
     event_time_ms: int  # when it happened, for the event's own ``time``
     data: EventData
+    causes: tuple[str, ...] = ()  # of a detection: keys of alerts that make it moot while they are open
 
     @property
     def order(self) -> tuple[int, bool, int, str, str]:

@@ -493,7 +493,18 @@ class DeviceOffline:
             model_version=self.model_version, reason_zh=words[0], reason_en=words[1],
             cause_id=cause, detected_time_ms=now_ms,
         )  # fmt: skip
-        self._out.append(Emitted(now_ms, position is None, position or 0, scope, event_ms, data))
+        causes = self._causes(rule, subject) if active else ()
+        self._out.append(Emitted(now_ms, position is None, position or 0, scope, event_ms, data, causes))
+
+    def _causes(self, rule: str, subject: str) -> tuple[str, ...]:
+        """The alerts of the gateway and the site that a device or gateway belongs to: when open, they explain it."""
+        if rule == "site_silent":
+            return ()
+        group = f"g:{subject}" if rule == "gateway_silent" else self._membership.group_of(self._table.row_of(subject))
+        groups = (group, self._membership.site_key(group)) if group is not None else ()
+        return tuple(
+            f"{self.name}/{_kind(key)}_silent/{key[2:]}" for key in groups if key is not None and key[2:] != subject
+        )
 
 
 def _kind(group_key: str) -> Literal["gateway", "site"]:

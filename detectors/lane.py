@@ -1,9 +1,9 @@
 """All detectors of one lane and its incidents, as one operator.
 
 :meth:`LaneOperator.process` gives detections, device statuses and alert steps in one exact order that depends on the
-log alone: an alert step follows the detection that caused it, alerts that end by themselves come in between at their
-due time. However the lane is cut into batches, the concatenated outputs are the same; a snapshot taken between any
-two batches and restored elsewhere goes on with the same outputs.
+log alone: an alert step follows the detection that caused it, what people do about alerts has the place of its row,
+and what time alone brings comes in between at its due time. However the lane is cut into batches, the concatenated
+outputs are the same; a snapshot taken between any two batches and restored elsewhere goes on with the same outputs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from detectors.contract import Detector, Emitted, StateVersionError
 from detectors.device_offline import DeviceOffline, DeviceOfflineParams
-from detectors.incidents import IncidentParams, Incidents
+from detectors.incident_params import IncidentParams
+from detectors.incident_people import PersonSaid, said_by_people
+from detectors.incidents import Incidents
 from detectors.irregular_movement import IrregularMovement, IrregularMovementParams
 from detectors.noise_limit import NoiseLimit, NoiseLimitParams
 from detectors.state import pack, unpack
@@ -50,15 +52,19 @@ class LaneOperator:
 
     def process(self, batch: EventBatch) -> list[Emitted]:
         """What the batch gives rise to, in order. Does not change the batch."""
-        noticed = [emitted for detector in self._detectors for emitted in detector.process(batch)]
+        noticed: list[Emitted | PersonSaid] = [one for detector in self._detectors for one in detector.process(batch)]
+        noticed += said_by_people(batch)
         if len(noticed) > 1:
-            noticed.sort(key=lambda emitted: emitted.order)
+            noticed.sort(key=lambda one: one.order)
         incidents = self._incidents
         out: list[Emitted] = []
-        for emitted in noticed:
-            out += incidents.due(emitted.detected_ms)
-            out.append(emitted)
-            out += incidents.take(emitted)
+        for one in noticed:
+            out += incidents.due(one.detected_ms)
+            if isinstance(one, PersonSaid):
+                out += incidents.heed(one)
+            else:
+                out.append(one)
+                out += incidents.take(one)
         clock_ms = batch.clock_ms
         if clock_ms is not None:
             out += incidents.due(clock_ms)

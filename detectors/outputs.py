@@ -25,8 +25,20 @@ def event_id(emitted: Emitted) -> str:
             "status", emitted.scope, data.device, data.status, data.cause, emitted.event_time_ms, emitted.detected_ms
         )
     if isinstance(data, Alert):
-        return derived_id("alert", data.alert, data.step, data.count, data.updated_time_ms)
+        return derived_id("alert", data.alert, data.step, *_of_step(data))
     raise TypeError(f"no id is defined for {type(data).__name__}")
+
+
+def _of_step(data: Alert) -> tuple[object, ...]:
+    """What tells a step from others of its kind in an alert: contents, not its number, so that it stays the same when
+    the state is built anew with other parameters."""
+    if data.step in ("opened", "resolved") or (data.step == "updated" and data.comment is None):
+        return data.count, data.updated_time_ms
+    if data.step in ("reminded", "escalated"):
+        return (data.escalation,)
+    return (
+        data.detected_time_ms, data.actor, data.comment, data.assignee, data.verdict, data.case, data.silenced_by,
+    )  # fmt: skip
 
 
 def to_event(emitted: Emitted) -> Event:

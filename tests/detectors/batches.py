@@ -41,6 +41,15 @@ _COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "change": pa.string(), "person": pa.string(), "category": pa.string(), "home": pa.string(),
         "consent": pa.bool_(),
     },
+    "cn.gridpulse.civic.alert_action": {
+        "alert": pa.string(), "action": pa.string(), "actor": pa.string(), "assignee": pa.string(),
+        "comment": pa.string(), "verdict": pa.string(), "case": pa.string(),
+    },
+    "cn.gridpulse.civic.alert_silence": {
+        "silence": pa.string(), "kind": pa.string(), "silenced_scope": pa.string(), "detector": pa.string(),
+        "rule": pa.string(), "subject": pa.string(), "starts_time_ms": pa.int64(), "ends_time_ms": pa.int64(),
+        "actor": pa.string(), "comment": pa.string(), "status": pa.string(),
+    },
 }  # fmt: skip
 
 

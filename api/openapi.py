@@ -107,16 +107,40 @@ _ALERT: Json = {
     "alert": "al-5f0c", "scope": SCOPE, "detector": "noise_limit", "rule": "day_limit", "subject": "noise-0007",
     "state": "open", "opened_time": "2026-03-01T09:31:00+08:00", "updated_time": "2026-03-01T09:41:00+08:00",
     "resolved_time": None, "unit": "dB(A)", "model_version": "noise_limit/1", **_ALERT_STATE,
+    "acknowledged_by": "8fK2mQ", "acknowledged_time": "2026-03-01T09:35:00+08:00", "assignee": "warden-07",
+    "verdict": None, "case": "case-0032", "closed_time": None, "silenced": False, "silenced_as": None,
+    "silenced_by": None, "unstable": False, "escalation": 0, "group": None, "grouped": 0,
+}  # fmt: skip
+_STEP: Json = _ALERT_STATE | {
+    "actor": None, "comment": None, "assignee": None, "verdict": None, "case": None, "escalation": 0,
+    "silenced_as": None, "silenced_by": None,
 }  # fmt: skip
 ALERTS: Json = FRESH | {"next_cursor": "WyI0ZjIiXQ", "timezone": "Asia/Shanghai", "alerts": [_ALERT]}
 ALERT: Json = FRESH | {
     "timezone": "Asia/Shanghai",
     "alert": _ALERT,
-    "steps": [
+    "times": {
+        "raised_time": "2026-03-01T09:31:00.400000+08:00", "acknowledge_s": 239.6, "act_s": 239.6, "resolve_s": None,
+        "close_s": None,
+    },
+    "cases": [
         {
-            "event_time": "2026-03-01T09:31:00+08:00", "recorded_time": "2026-03-01T09:31:00.120000+08:00",
-            "step": "opened", **_ALERT_STATE,
+            "case": "case-0032", "service": "grid", "kind": "noise", "status": "dispatched",
+            "status_time": "2026-03-01T09:50:00+08:00", "reported_time": "2026-03-01T09:44:00+08:00",
+            "closed_time": None,
         }
+    ],
+    "steps": [
+        _STEP
+        | {
+            "event_time": "2026-03-01T09:31:00+08:00", "recorded_time": "2026-03-01T09:31:00.120000+08:00",
+            "step": "opened",
+        },
+        _STEP
+        | {
+            "event_time": "2026-03-01T09:35:00+08:00", "recorded_time": "2026-03-01T09:35:00.080000+08:00",
+            "step": "acknowledged", "actor": "8fK2mQ", "comment": "已电话核实 called the site",
+        },
     ],
 }  # fmt: skip
 DEAD_LETTERS: Json = FRESH | {

@@ -1,5 +1,10 @@
 """Who may do what: keys from ``Authorization: Bearer`` or ``X-API-Key``, roles, scopes.
 
+Roles are what a key's holder needs and no more. A *reader* (dashboards) queries. A *writer* (devices, gateways) sends
+events: the key of a stolen gateway must neither read nor quieten alarms. An *operator* (people on duty) queries and
+acts on alerts and silences, but sends no events: whoever acts can't make up what there is to act on. An *admin* does all
+of it and sees dead letters.
+
 Every route but health and readiness needs a key. A principal sees its own subtree and nothing beside it; what lies
 elsewhere is answered as if it did not exist, except a scope asked for by name, which is refused.
 """
@@ -57,8 +62,9 @@ def _with_role(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
 
 
 AnyKey = Annotated[Principal, Depends(_principal)]
-Reader = Annotated[Principal, Depends(_with_role("reader", "admin"))]
+Reader = Annotated[Principal, Depends(_with_role("reader", "operator", "admin"))]
 Writer = Annotated[Principal, Depends(_with_role("writer", "admin"))]
+Operator = Annotated[Principal, Depends(_with_role("operator", "admin"))]
 Admin = Annotated[Principal, Depends(_with_role("admin"))]
 
 

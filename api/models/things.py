@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from api.models.common import Fresh, Out, Page
-from schemas.families.system import AlertStep
+from api.models.life_cycle import AlertCaseOut, AlertTimesOut
+from schemas.families.system import AlertStep, SilencedAs, Verdict
 
 
 class DeviceOut(Out):
@@ -80,6 +81,21 @@ class AlertOut(Out):
     model_version: str
     reason_zh: str
     reason_en: str
+    acknowledged_by: str | None = Field(description="确认人的密钥编号 id of the key that acknowledged it")
+    acknowledged_time: datetime | None
+    assignee: str | None = Field(description="负责人 who is to see to it")
+    verdict: Verdict | None = Field(description="属实、误报或忽略 what people found")
+    case: str | None = Field(description="网格事件 the grid case that it was reported as")
+    closed_time: datetime | None
+    silenced: bool = Field(description="静默中,不通知 nobody is to be told now")
+    silenced_as: SilencedAs | None
+    silenced_by: str | None = Field(
+        description="静默编号,或作为其原因的告警 the silence, or the alert that is its cause"
+    )
+    unstable: bool = Field(description="反复触发,合为一条 it came and went too often and is kept as one")
+    escalation: int = Field(description="已提醒或升级次数 how many times it was reminded of or escalated")
+    group: str | None = Field(description="代表其分组的告警 the alert that stands for its group")
+    grouped: int = Field(description="所代表的其他告警数 how many further alerts it stands for")
 
 
 class AlertsOut(Page):
@@ -99,12 +115,22 @@ class AlertStepOut(Out):
     observed: float | None
     reason_zh: str
     reason_en: str
+    actor: str | None = Field(description="操作人的密钥编号 id of the key that took the step; null: GridPulse itself")
+    comment: str | None = Field(description="原因或说明 why, or what was found")
+    assignee: str | None
+    verdict: Verdict | None
+    case: str | None
+    escalation: int
+    silenced_as: SilencedAs | None
+    silenced_by: str | None
 
 
 class AlertAnswer(Fresh):
     timezone: str
     alert: AlertOut
-    steps: list[AlertStepOut] = Field(description="旧者在前 oldest first")
+    times: AlertTimesOut | None = Field(description="处置用时 how long people took")
+    cases: list[AlertCaseOut] = Field(description="关联的网格事件 the grid cases that it became")
+    steps: list[AlertStepOut] = Field(description="全过程:何人、何时、为何,旧者在前 who, when and why, oldest first")
 
 
 class DeadLetterOut(Out):

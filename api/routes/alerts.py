@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from api.cursors import decode_time_and_id, encode_time_and_id, fingerprint
 from api.dependencies import Context
 from api.models.common import fields_in_zone, fresh
+from api.models.life_cycle import AlertCaseOut, AlertTimesOut
 from api.models.things import AlertAnswer, AlertOut, AlertsOut, AlertStepOut
 from api.openapi import ALERT, ALERTS, answered
 from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, parse_time
@@ -97,10 +98,14 @@ async def get_alert(context: Context, scope: ReaderScope, zone: Zone, alert: Ale
         if row is None:
             raise Refusal("not-found", f"此范围内没有告警 {alert}", f"no alert {alert} in this scope")
         steps = context.deps.queries.alert_steps(scope, alert)
+        times = context.deps.queries.alert_times_of(scope, alert)
+        cases = context.deps.queries.alert_cases(row.scope, alert, row.case)
         return AlertAnswer(
             **fresh(freshness, zone),
             timezone=zone.key,
             alert=AlertOut(**fields_in_zone(row, zone)),
+            times=None if times is None else AlertTimesOut(**fields_in_zone(times, zone)),
+            cases=[AlertCaseOut(**fields_in_zone(case, zone)) for case in cases],
             steps=[AlertStepOut(**fields_in_zone(step, zone)) for step in steps],
         )
 

@@ -17,6 +17,7 @@ DETECTOR_WORDS: Final[dict[str, tuple[str, str]]] = {
     "irregular_movement": ("活动异常", "irregular movement"),
     "device_offline": ("设备离线", "device offline"),
     "noise_limit": ("噪声超标", "noise over its limit"),
+    "webhooks": ("订阅推送停用", "deliveries stopped"),
 }
 STEP_WORDS: Final[dict[AlertStep, tuple[str, str]]] = {
     "opened": ("新告警", "new alert"),

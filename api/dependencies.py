@@ -19,6 +19,8 @@ from api.telemetry import Telemetry
 from projections.queries.ports import QueryPort
 from streams.log import EventLog
 from streams.ports import IngestPort, KeyRing, LogStatePort
+from streams.webhooks.network import Resolve
+from streams.webhooks.registrar import Registrar
 
 MIB = 1 << 20
 
@@ -51,6 +53,8 @@ class ApiDependencies:
     query_threads: int = 8  # questions to the store at a time
     live_log: EventLog | None = None  # whose alerts are streamed live
     live: LiveLimits = LIVE
+    subscriptions: Registrar | None = None
+    resolve: Resolve | None = None  # names in URLs to addresses, so that a private one is refused at once
 
 
 @dataclass(frozen=True, slots=True)

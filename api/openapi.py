@@ -143,6 +143,38 @@ ALERT: Json = FRESH | {
         },
     ],
 }  # fmt: skip
+_SPREAD: Json = {"count": 41, "p50_s": 95.2, "p90_s": 412.0}
+ALERT_TIMES: Json = FRESH | {
+    "timezone": "Asia/Shanghai", "scope": "wuhu/jinghu", "by": "grid_and_kind",
+    "from_time": "2026-02-01T10:00:00+08:00", "to_time": "2026-03-01T10:00:00+08:00",
+    "times": [
+        {
+            "grid": SCOPE, "detector": "noise_limit", "rule": "over_limit", "alerts": 44, "acknowledge": _SPREAD,
+            "act": _SPREAD, "resolve": _SPREAD, "close": {"count": 0, "p50_s": None, "p90_s": None},
+        }
+    ],
+    "cut": False,
+}  # fmt: skip
+ACTION: Json = {
+    "alert": "al-5f0c", "action": "acknowledge", "event_id": "0d6b2a7a7f4e4c0f9a3f5b1c2d3e4f50", "status": "accepted",
+}  # fmt: skip
+_SILENCE: Json = {
+    "silence": "6f1c2a7a7f4e4c0f9a3f5b1c2d3e4f50", "scope": "wuhu/jinghu/tingtang/jianyang", "state": "active",
+    "starts_time": "2026-03-01T10:00:00+08:00", "ends_time": "2026-03-01T12:00:00+08:00",
+}  # fmt: skip
+SILENCE: Json = _SILENCE | {"event_id": _SILENCE["silence"], "status": "accepted"}
+SILENCES: Json = FRESH | {
+    "next_cursor": None,
+    "timezone": "Asia/Shanghai",
+    "silences": [
+        _SILENCE
+        | {
+            "kind": "maintenance", "detector": "device_offline", "rule": None, "subject": "gw-12", "actor": "8fK2mQ",
+            "comment": "更换网关 the gateway is replaced", "created_time": "2026-03-01T10:00:00+08:00",
+            "lifted_time": None, "lifted_by": None, "lifted_comment": None,
+        }
+    ],
+}  # fmt: skip
 DEAD_LETTERS: Json = FRESH | {
     "next_cursor": None,
     "timezone": "Asia/Shanghai",
@@ -171,6 +203,16 @@ data: {"specversion":"1.0","id":"9f3c","source":"/gridpulse/incidents","type":"c
 id: AXhW1tkBBqvwkbs
 
 """
+SUBSCRIPTION: Json = {
+    "subscription": "sub_4Kq9TzXw2mPb81xQ", "revision": 1, "scope": "wuhu/jinghu/tingtang", "kind": "standard",
+    "url": "https://hooks.example.org/gridpulse?key=…", "detectors": ["device_offline"], "rules": [],
+    "min_severity": "warning", "steps": ["opened", "escalated", "resolved"], "silenced": False, "sign_secret": False,
+    "status": "active", "status_reason": None, "previous_secret_expires_time": None, "note": "汀棠街道值班",
+    "key_id": "8fK2mQ", "actor": "8fK2mQ",
+}  # fmt: skip
+SUBSCRIPTION_MADE: Json = SUBSCRIPTION | {"secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
+SUBSCRIPTIONS: Json = {"next_cursor": None, "subscriptions": [SUBSCRIPTION]}
+PING: Json = {"subscription": SUBSCRIPTION["subscription"], "ping": "ping_7Hq2xZ0bTn4K9sWd"}
 HEALTH: Json = {"status": "ok"}
 _CHECK_OK: Json = {"ok": True, "detail": None}
 READY: Json = {"ready": True, "log": _CHECK_OK, "store": _CHECK_OK, "migrations": _CHECK_OK}

@@ -17,8 +17,8 @@ URN = "urn:gridpulse:problem:"
 Kind = Literal[
     "unauthorized", "role-not-allowed", "scope-not-allowed", "not-found", "unknown-metric", "method-not-allowed",
     "ambiguous", "invalid-parameter", "invalid-cursor", "too-many-points", "malformed-body", "too-large",
-    "unsupported-media-type", "all-rejected", "log-unavailable", "store-unavailable", "query-timeout", "internal",
-    "too-many-clients",
+    "unsupported-media-type", "all-rejected", "conflict", "limit-reached", "log-unavailable", "store-unavailable",
+    "query-timeout", "internal", "too-many-clients", "not-now",
 ]  # fmt: skip
 
 
@@ -40,12 +40,15 @@ KINDS: dict[Kind, ProblemKind] = {
     "unknown-metric": ProblemKind(404, "没有此指标", "no such metric"),
     "method-not-allowed": ProblemKind(405, "不支持此方法", "method not allowed"),
     "ambiguous": ProblemKind(409, "名称不唯一", "the name is not unique in this scope"),
+    "not-now": ProblemKind(409, "当前状态不允许此操作", "its state does not allow this now"),
     "invalid-parameter": ProblemKind(422, "参数不合要求", "a parameter is not as it must be"),
     "invalid-cursor": ProblemKind(422, "翻页游标无效", "the cursor does not belong to this list"),
     "too-many-points": ProblemKind(422, "数据点过多", "the answer would have too many points"),
     "malformed-body": ProblemKind(400, "请求体无法解析", "the body can't be read"),
     "too-large": ProblemKind(413, "请求过大", "the request is too large"),
     "unsupported-media-type": ProblemKind(415, "不支持的内容类型", "unsupported content type or encoding"),
+    "conflict": ProblemKind(409, "同时被他人修改", "it was changed at the same time"),
+    "limit-reached": ProblemKind(409, "已达数量上限", "there are as many as there may be"),
     "all-rejected": ProblemKind(422, "事件全部被拒绝", "every event was rejected"),
     "log-unavailable": ProblemKind(503, "事件日志暂不可用", "the event log can't be reached now", 2),
     "store-unavailable": ProblemKind(503, "查询库暂不可用", "the store can't be reached now", 2),
@@ -131,6 +134,10 @@ _EXAMPLES: dict[Kind, Refusal] = {
     "unknown-metric": Refusal(
         "unknown-metric", "没有指标 noise_laeqq;相近:noise_laeq", "no metric noise_laeqq; near: noise_laeq",
         extensions={"nearest": ["noise_laeq"]},
+    ),
+    "not-now": Refusal(
+        "not-now", "告警已解除,无需确认;仍可说明、判定、上报或关闭",
+        "the alert is over: comment on it, judge it, report it as a case or close it",
     ),
     "invalid-parameter": wrong_parameter("query.from", "from 须早于 to", "from must lie before to"),
     "too-many-points": Refusal(

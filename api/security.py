@@ -2,8 +2,8 @@
 
 Roles are what a key's holder needs and no more. A *reader* (dashboards) queries. A *writer* (devices, gateways) sends
 events: the key of a stolen gateway must neither read nor quieten alarms. An *operator* (people on duty) queries and
-acts on alerts and silences, but sends no events: whoever acts can't make up what there is to act on. An *admin* does all
-of it and sees dead letters.
+acts on alerts and silences, but sends no events: whoever acts can't make up what there is to act on. An *admin* does
+all of it and sees dead letters.
 
 Every route but health and readiness needs a key. A principal sees its own subtree and nothing beside it; what lies
 elsewhere is answered as if it did not exist, except a scope asked for by name, which is refused.

@@ -41,6 +41,9 @@ class FakeIngest:
         self.said.append((event, everywhere))
         return Answer("accepted", event.id, event.source)
 
+    def knows(self, event: Event) -> bool:
+        return (event.source, event.id) in self._seen
+
     def _answer(self, raw: RawEvent, principal: Principal) -> Answer:
         if len(raw.value) > MAX_EVENT_BYTES:
             return Answer("rejected", None, None, "too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")

@@ -92,7 +92,7 @@ class Ingest:
         return self._checked(raw, principal_scope, self._clock())
 
     def knows(self, event: Event) -> bool:
-        """Whether it was accepted lately: offered again it would be a duplicate."""
+        """See :meth:`streams.ports.IngestPort.knows`."""
         return digest_of(event.source, event.id) in self._recent
 
     def _outcomes(self, raws: Sequence[RawEvent], principal_scope: str) -> Iterator[Admitted | Rejected]:

@@ -62,6 +62,10 @@ class IngestPort(Protocol):
         """
         ...
 
+    def knows(self, event: Event) -> bool:
+        """Whether it was accepted lately: offered again it would be a duplicate."""
+        ...
+
 
 def covers(scope: str, inner: str) -> bool:
     """Whether ``inner`` is ``scope`` or below it; the empty scope covers everything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -26,30 +26,49 @@ class In(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class WhyIn(In):
+    model_config = _example(comment="已电话核实 called the site")
+
     comment: Comment | None = None
 
 
 class AssignIn(In):
+    model_config = _example(assignee="warden-07", comment="请到现场查看 please go and see")
+
     assignee: Ref = Field(description="负责人(假名或岗位) who is to see to it: a pseudonym or a post")
     comment: Comment | None = None
 
 
 class CommentIn(In):
+    model_config = _example(comment="排练设备已关 the band stopped")
+
     comment: Comment
 
 
 class VerdictIn(In):
+    model_config = _example(verdict="true", comment="现场核实 checked on site")
+
     verdict: Verdict = Field(description="属实、误报或忽略 what was found")
     comment: Comment | None = None
 
 
 class CaseIn(In):
+    model_config = _example(case="case-0032")
+
     case: Ref = Field(description="网格事件编号 the grid case that it was reported as")
     comment: Comment | None = None
 
 
 class SilenceIn(In):
+    model_config = _example(
+        scope="wuhu/jinghu/tingtang/jianyang", kind="maintenance", detector="device_offline", subject="gw-12",
+        duration_s=7200, comment="更换网关 the gateway is replaced",
+    )  # fmt: skip
+
     scope: str | None = Field(
         None, pattern=f"^{SCOPE_PATTERN}$", max_length=164,
         description="静默的范围及其下级;默认为密钥的范围 the subtree; default: the key's own",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from schemas.families.civic import SilenceKind
+
 TimesBy = Literal["grid", "kind", "grid_and_kind"]
 SilenceState = Literal["pending", "active", "ended", "lifted"]
 
@@ -85,7 +87,7 @@ class SilenceQuery:
 class SilenceRow:
     silence: str
     scope: str
-    kind: str
+    kind: SilenceKind
     state: SilenceState
     detector: str | None
     rule: str | None

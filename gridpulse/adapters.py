@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gridpulse.exit import StartError
-from gridpulse.secrets import store_secrets
-from gridpulse.settings import DATABASE, READER_USER, Settings
+from gridpulse.secrets import store_secrets, subscriptions_key
+from gridpulse.settings import DATABASE, READER_USER, Settings, split_list
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
 from streams.clocks import LogClock, wall_clock
 from streams.log import EventLog
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from streams.dead_letter_limit import DeadLetterLimits
     from streams.flow import FlowPorts, WriterItem
     from streams.ingest import Ingest
+    from streams.webhooks.addresses import AddressRule
+    from streams.webhooks.vault import Vault
 
 Clock = Callable[[], int]
 
@@ -50,6 +52,20 @@ def limits(settings: Settings) -> Limits:
     from schemas.strict import Limits
 
     return Limits(max_event_bytes=settings.max_event_bytes, max_ahead_ms=int(settings.max_ahead_s * 1000))
+
+
+def the_vault(settings: Settings) -> Vault:
+    """What opens and signs for subscriptions. :raises gridpulse.secrets.SecretsError: its key file is not right."""
+    from streams.webhooks.vault import Vault
+
+    return Vault(subscriptions_key(settings.data_dir, settings.subscriptions_key_file))
+
+
+def address_rule(settings: Settings) -> AddressRule:
+    """Where webhooks may be delivered to."""
+    from streams.webhooks.addresses import AddressRule, networks
+
+    return AddressRule(settings.webhook_allow_http, networks(split_list(settings.webhook_allow_private)))
 
 
 def dead_letter_limits(settings: Settings) -> DeadLetterLimits:

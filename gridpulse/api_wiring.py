@@ -13,8 +13,11 @@ from api.live.limits import LiveLimits
 from gridpulse import adapters
 from gridpulse.settings import Settings
 from projections.queries.clickhouse import ClickHouseQueries
+from streams.clocks import wall_clock
 from streams.keys import LogKeyRing
 from streams.log import EventLog
+from streams.webhooks.network import SystemResolver
+from streams.webhooks.registrar import Registrar
 
 
 def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastAPI:
@@ -36,5 +39,14 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
             query_threads=settings.query_threads,
             live_log=log,
             live=LiveLimits(clients=settings.live_clients),
+            subscriptions=Registrar(
+                # Deliveries are signed by the wall clock, so secrets expire by it, also where events' time is simulated.
+                log,
+                adapters.the_vault(settings),
+                adapters.address_rule(settings),
+                wall_clock,
+                settings.scope_roots,
+            ),
+            resolve=SystemResolver(),
         )
     )

@@ -22,7 +22,20 @@ from api.live.figures import Figure
 from api.live.service import Live
 from api.openapi import answered, document
 from api.problems import ProblemError, Refusal, documented, problem_response
-from api.routes import alerts, boards, deadletters, devices, events, health, live, metrics
+from api.routes import (
+    alert_actions,
+    alert_times,
+    alerts,
+    boards,
+    deadletters,
+    devices,
+    events,
+    health,
+    live,
+    metrics,
+    silences,
+    subscriptions,
+)
 from api.security import AnyKey
 from api.series import recent_minutes
 from api.telemetry import Telemetry, TelemetryMiddleware
@@ -33,13 +46,30 @@ from streams.log import LogUnavailableError
 
 VERSION = "1"
 log = structlog.get_logger(__name__)
-_ROUTERS = tuple(module.router for module in (events, metrics, boards, devices, alerts, live, deadletters, health))
+_ROUTERS = tuple(
+    module.router
+    for module in (
+        events,
+        metrics,
+        boards,
+        devices,
+        alert_times,
+        alerts,
+        alert_actions,
+        silences,
+        subscriptions,
+        live,
+        deadletters,
+        health,
+    )
+)
 _TAGS = [
     {"name": "events", "description": "事件接入 Events in"},
     {"name": "metrics", "description": "指标 Metrics"},
     {"name": "boards", "description": "看板 Boards"},
     {"name": "devices", "description": "设备 Devices"},
     {"name": "alerts", "description": "告警 Alerts"},
+    {"name": "subscriptions", "description": "告警订阅 Alert subscriptions"},
     {"name": "live", "description": "实时流 Live stream"},
     {"name": "dead letters", "description": "死信 Dead letters"},
     {"name": "operation", "description": "运维 Operation"},

@@ -68,6 +68,10 @@ class Dispatcher:
     def under_way(self) -> int:
         return self._under_way
 
+    def is_under_way(self, subscription: str, subject: str) -> bool:
+        """Whether the head of that line is being sent."""
+        return subscription in self._endpoints and subject in self._endpoints[subscription].under_way
+
     def wake(self, subscription: str) -> None:
         """Something may be due for it."""
         self._turns.setdefault(subscription)

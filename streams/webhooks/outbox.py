@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import structlog
@@ -109,16 +110,22 @@ class Outbox:
         ).fetchone()
         return Delivery(head.seq, head.subscription, head.subject, *row)
 
-    def settle(self, results: Sequence[Settled], records: Iterable[NewRecord], now_ms: int) -> None:
-        """Store what came of attempts, and what is to be said about them."""
+    def settle(
+        self,
+        results: Sequence[Settled],
+        records: Iterable[NewRecord],
+        now_ms: int,
+        alerts: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Store what came of attempts, what is to be said about them, and the alerts of what was disabled by it."""
         with self._transaction() as run:
             for one in results:
                 _settle(run, one, now_ms)
-            _say(run, records)
-
-    def say(self, records: Iterable[NewRecord]) -> None:
-        """Store what is to be said."""
-        with self._transaction() as run:
+            run.executemany(
+                """INSERT INTO endpoints (subscription, alert) VALUES (?, ?)
+                ON CONFLICT (subscription) DO UPDATE SET alert = excluded.alert""",
+                alerts.items(),
+            )
             _say(run, records)
 
     def outgoing(self, limit: int) -> tuple[int, list[NewRecord]]:
@@ -159,23 +166,15 @@ class Outbox:
         ).fetchone()
         return None if row is None else row[0]
 
-    def open_alert(self, subscription: str) -> bytes | None:
-        """The alert that says that this endpoint was disabled, if it is open."""
-        row = self._connection.execute("SELECT alert FROM endpoints WHERE subscription = ?", (subscription,)).fetchone()
-        return None if row is None else row[0]
+    def open_alerts(self) -> dict[str, bytes]:
+        """By subscription what was kept about it being disabled (:meth:`settle`), until :meth:`close_alert`."""
+        rows = self._connection.execute("SELECT subscription, alert FROM endpoints WHERE alert NOTNULL")
+        return dict(rows.fetchall())
 
-    def open_alerts(self) -> list[str]:
-        """Subscriptions with such an alert."""
-        return [name for (name,) in self._connection.execute("SELECT subscription FROM endpoints WHERE alert NOTNULL")]
-
-    def set_open_alert(self, subscription: str, alert: bytes | None, records: Iterable[NewRecord]) -> None:
-        """Keep the alert, or that it is over, with the records that say so."""
+    def close_alert(self, subscription: str, records: Iterable[NewRecord]) -> None:
+        """It is no longer disabled; with the records that say so."""
         with self._transaction() as run:
-            run.execute(
-                """INSERT INTO endpoints (subscription, alert) VALUES (?, ?)
-                ON CONFLICT (subscription) DO UPDATE SET alert = excluded.alert""",
-                (subscription, alert),
-            )
+            run.execute("UPDATE endpoints SET alert = NULL WHERE subscription = ?", (subscription,))
             _say(run, records)
 
     def retry_abandoned(self, subscription: str, redelivery: str, now_ms: int) -> int:

@@ -26,12 +26,13 @@ _ERROR_CHARS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One request. ``complaint``: what a body says is wrong although the status is 2xx; None: nothing."""
+    """One request. ``complaint``: what a body says is wrong although the status is 2xx; ``subject``: of an email."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
-    complaint: Callable[[bytes], str | None] | None = None
+    complaint: Callable[[bytes], str | None]
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class HttpSender:
         error = failure
         if status is not None and error is None:
             error = _complaint_of_status(status, exchange.location)
-            if error is None and message.complaint is not None:
+            if error is None:
                 error = message.complaint(body)
         return Answer(
             error=None if error is None else error[:_ERROR_CHARS],

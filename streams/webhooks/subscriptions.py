@@ -90,6 +90,10 @@ class SubscriptionBook:
             known = self._known[subscription] = Subscription(state)
         return known
 
+    def names(self) -> list[str]:
+        """The ids of all that there ever were."""
+        return list(self._state.latest)
+
     def all(self) -> list[Subscription]:
         """Every subscription that is not deleted, by id."""
         found = (self.get(subscription) for subscription in sorted(self._state.latest))

@@ -38,7 +38,7 @@ class LiveClient:
         self._fan_out = fan_out
         self._number = fan_out.tail.head
         self._floor: list[int] | None = None
-        self._clear_from = 0
+        self._clear_from: int | None = None
         self._figures: dict[str, bytes] = {}  # by metric: only the latest is worth sending
         self._is_heartbeat_due = False
 
@@ -98,7 +98,7 @@ class LiveClient:
         """Going on from elsewhere: ids are this client's own until it stands where everybody has been."""
         tail, parts, size = self._fan_out.tail, [], 0
         while self._number < tail.head and size < PIECE_BYTES:
-            if self._number >= self._clear_from and not tail.is_ahead(floor):
+            if self._clear_from is not None and self._number >= self._clear_from:
                 self._floor = None
                 break
             step = tail.step(self._number)
@@ -108,6 +108,8 @@ class LiveClient:
                 if self.wanted.takes(step):
                     parts.append(with_id(tail.text(floor), step.message))
                     size += len(parts[-1])
+        if self._number == tail.head and not tail.is_ahead(floor):
+            self._floor = None
         return b"".join(parts)
 
 

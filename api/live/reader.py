@@ -18,13 +18,13 @@ from api.live.positions import mark_of
 from api.live.steps import ReadSteps, read_steps
 from schemas.records import TopicPartition
 from schemas.topics import topic_of
-from streams.log import EventLog, LogUnavailableError
+from streams.log import EventLog, LogError, LogUnavailableError
 
 TOPIC: Final = topic_of("alerts")
 _POLL_RECORDS: Final = 2_000
 _POLL_S: Final = 0.5
 _GATHER_S: Final = 0.05  # what comes within this of the last is sent together: a client costs by the piece
-_RETRY_S: Final = 1.0
+_RETRY_S: Final = 0.5
 _LEAST_BACK: Final = 500
 log = structlog.get_logger(__name__)
 
@@ -86,6 +86,9 @@ class AlertReader:
                 except LogUnavailableError as fault:
                     log.warning("live_log_unavailable", fault=str(fault))
                     self._stop.wait(_RETRY_S)
+                except LogError as fault:
+                    log.warning("live_reading_begins_anew", fault=str(fault))
+                    return
         finally:
             self._ended()
 

@@ -25,11 +25,12 @@ class Place(NamedTuple):
     """Where a client goes on: at ``number``, leaving out what lies below ``floor`` until ``clear_from``.
 
     A position of another process may lie across this one's sequence: ahead in one partition, behind in another.
+    ``clear_from`` None: it is ahead of all that has been read, so what is to be left out has yet to come.
     """
 
     number: int
     floor: list[int] | None
-    clear_from: int
+    clear_from: int | None
 
 
 class Tail:
@@ -120,5 +121,6 @@ class Tail:
                 number = min(number, self._numbers[partition][index])
             if index:
                 clear_from = max(clear_from, self._numbers[partition][index - 1] + 1)
-        is_clean = number >= clear_from and not self.is_ahead(offsets)
-        return Place(number, None if is_clean else list(offsets), clear_from)
+        if self.is_ahead(offsets):
+            return Place(number, list(offsets), None)
+        return Place(number, None if number >= clear_from else list(offsets), clear_from)

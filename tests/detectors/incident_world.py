@@ -53,10 +53,11 @@ class Scripted:
         out = []
         for position, now_ms, event_ms, _, scope, subject, kind in rows_of(batch, [(FINDING, 0, ("camera", "kind"))]):
             rule, severity, active = kind.split(" ")
+            fields: dict[str, Any] = {"detector": DETECTORS.get(rule, "noise_limit"), "severity": severity}
             data = Detection(
-                detector=DETECTORS.get(rule, "noise_limit"), rule=rule, subject=subject, active=active == "True",
-                severity=severity, score=3.0, threshold=1.0, model_version="scripted-1", reason_zh="异常。",
-                reason_en="Odd.", cause_id=event_id_at(batch, position), detected_time_ms=now_ms,
+                **fields, rule=rule, subject=subject, active=active == "True", score=3.0, threshold=1.0,
+                model_version="scripted-1", reason_zh="异常。", reason_en="Odd.", cause_id=event_id_at(batch, position),
+                detected_time_ms=now_ms,
             )  # fmt: skip
             causes = (GATEWAY,) if rule == "silent" else ()
             out.append(Emitted(now_ms, False, position, scope, event_ms, data, causes))

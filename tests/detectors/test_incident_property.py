@@ -42,18 +42,18 @@ moves = st.lists(st.tuples(st.sampled_from(GAPS_MS), st.one_of(detect, detect, a
 
 
 def row_of(move: tuple, now_ms: int, alerts: list[str]) -> Say:  # type: ignore[type-arg]
-    match move:
-        case ("detect", subject, rule, severity, active):
-            return noticed(now_ms, subject, rule, severity, active)
-        case ("act", back, name, has_all):
-            more = {"assignee": "li", "comment": "seen", "verdict": "true", "case": "c-1"} if has_all else {}
-            return act(now_ms, alerts[-1 - back % len(alerts)] if alerts else "nothing", name, **more)
-        case (_, name, kind, scope, subject, start_min, length_min, status):
-            start_ms = now_ms + start_min * MINUTE
-            return silence(
-                now_ms, start_ms, start_ms + length_min * MINUTE, name, kind=kind, silenced_scope=scope,
-                subject=subject, status=status, scope="wuhu",
-            )  # fmt: skip
+    if move[0] == "detect":
+        return noticed(now_ms, *move[1:])
+    if move[0] == "act":
+        _, back, name, has_all = move
+        more = {"assignee": "li", "comment": "seen", "verdict": "true", "case": "c-1"} if has_all else {}
+        return act(now_ms, alerts[-1 - back % len(alerts)] if alerts else "nothing", name, **more)
+    _, name, kind, scope, subject, start_min, length_min, status = move
+    start_ms = now_ms + start_min * MINUTE
+    return silence(
+        now_ms, start_ms, start_ms + length_min * MINUTE, name, kind=kind, silenced_scope=scope, subject=subject,
+        status=status, scope="wuhu",
+    )  # fmt: skip
 
 
 def told(made: list[tuple[int, tuple]]) -> tuple[list[Say], list[Emitted]]:  # type: ignore[type-arg]

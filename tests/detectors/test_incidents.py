@@ -43,7 +43,7 @@ def test_an_open_alert_is_counted_and_said_again_sparingly() -> None:
     assert len(incidents) == 1
 
 
-def test_severity_rises_at_once_and_never_falls() -> None:
+def test_severity_rises_at_once_and_does_not_fall_with_the_end() -> None:
     incidents = Incidents()
     for n in range(4):
         incidents.take(noticed(n))

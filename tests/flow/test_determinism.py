@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 import orjson
 import pytest
@@ -34,7 +35,7 @@ from projections.digest import combined, database_digest
 from projections.rollup import RollupWorker
 from projections.writer import Writer
 from schemas.codec import Decoder
-from schemas.families.system import Alert
+from schemas.families.system import Alert, AlertStep
 from schemas.records import NewRecord, TopicPartition
 from schemas.strict import Limits
 from schemas.topics import DOMAIN_TOPICS
@@ -46,6 +47,7 @@ from streams.log_kafka import KafkaLog
 from streams.log_memory import MemoryLog
 from streams.log_sqlite import SqliteLog
 from streams.merge import LaneReader
+from tests.flow.people import with_people
 from tests.flow.random_streams import LANES, QUICK, Disorder, random_log
 from tests.flow.world import NOW_MS, CrashError, World
 
@@ -108,7 +110,7 @@ def crashed(world: World, places: list[tuple[int, bool]], workers: int, batch: i
 )  # fmt: skip
 @given(disorder=DISORDER, places=st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=4))
 def test_the_hash_does_not_depend_on_how_it_is_run(disorder: Disorder, places: list[tuple[int, bool]]) -> None:
-    with worlds(random_log(disorder)) as new:
+    with worlds(with_people(random_log(disorder), QUICK, disorder.seed)) as new:
         reference = ran(new(), max_batch_records=1_000_000)
         assert ran(new(), max_batch_records=1, snapshot_interval_s=1.0) == reference, "batches of 1"
         for batch in (100, 1_000):
@@ -169,7 +171,7 @@ def test_a_snapshot_holds_everything(seed: int) -> None:
     """Resumed after every few records, so that whatever a snapshot forgets is missed somewhere."""
     log = MemoryLog(lambda: NOW_MS)
     log.create_topics(DOMAIN_TOPICS, LANES)
-    log.append(random_log(Disorder(seed)))
+    log.append(with_people(random_log(Disorder(seed)), QUICK, seed))
     whole = said_by_lanes(log, 1_000_000, resumed=False)
     assert said_by_lanes(log, 3, resumed=True) == whole
     assert any(isinstance(emitted.data, Alert) and emitted.from_timer for emitted in whole)
@@ -179,7 +181,7 @@ def test_a_restored_operator_holds_what_the_other_held() -> None:
     """Field by field: also those that would show in outputs only in rare cases."""
     log = MemoryLog(lambda: NOW_MS)
     log.create_topics(DOMAIN_TOPICS, LANES)
-    log.append(random_log(Disorder(4)))
+    log.append(with_people(random_log(Disorder(4)), QUICK, 4))
     lane, decode = build_lane(QUICK), Decoder(Limits()).decode
     with LaneReader(log, DOMAIN_TOPICS, 0) as reader:
         while (raw := reader.poll(50, 0.0)) is not None:
@@ -191,7 +193,7 @@ def test_a_restored_operator_holds_what_the_other_held() -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_live_equals_replay(seed: int, tmp_path: Path) -> None:
     """The log grows while the flow reads it; in the middle of it the flow crashes."""
-    records = random_log(Disorder(seed))
+    records = with_people(random_log(Disorder(seed)), QUICK, seed)
     with worlds(records) as new:
         reference = ran(new())
     live = World(tmp_path / "live", records=(), params=QUICK)
@@ -215,17 +217,17 @@ def _append_slowly(live: World, records: tuple[NewRecord, ...]) -> None:
 
 
 def test_the_streams_are_worth_it(tmp_path: Path) -> None:
-    """Every detector speaks, alerts open, go on and resolve, letters are refused, on streams of ordinary disorder."""
+    """Every detector speaks, alerts live whole lives, letters are refused, on streams of ordinary disorder."""
     speakers: set[str] = set()
     steps: set[str] = set()
     for seed in range(4):
-        world = World(tmp_path / str(seed), records=random_log(Disorder(seed)), params=QUICK)
+        world = World(tmp_path / str(seed), records=with_people(random_log(Disorder(seed)), QUICK, seed), params=QUICK)
         world.run()
         speakers |= {orjson.loads(value)["data"].get("detector", "status") for value in world.said("detections")}
         steps |= {orjson.loads(value)["data"]["step"] for value in world.said("alerts")}
         assert world.said("deadletters")
     assert speakers == {"irregular_movement", "device_offline", "noise_limit", "status"}
-    assert steps == {"opened", "updated", "resolved"}
+    assert steps == set(get_args(AlertStep))
 
 
 class StoreWriter:

@@ -153,6 +153,16 @@ def run_bridge(settings: Settings) -> None:
         Bridge(bootstrap, topics, ingest, log, clock, options).run(stop_on_signal())
 
 
+def run_webhooks(settings: Settings) -> None:
+    """Delivers alerts to those who subscribed."""
+    from gridpulse import adapters
+    from gridpulse.webhook_wiring import run_worker
+
+    stop = stop_on_signal()
+    with adapters.the_log(settings) as log:
+        run_worker(settings, log, stop)
+
+
 PROCESSES: dict[str, Callable[[Settings], None]] = {
     "store": run_store,
     "api": run_api,
@@ -161,6 +171,7 @@ PROCESSES: dict[str, Callable[[Settings], None]] = {
     "detect": _flow("detect", write=False, detect=True),
     "rollup": run_rollup,
     "bridge": run_bridge,
+    "webhooks": run_webhooks,
 }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -87,6 +88,28 @@ class Settings(BaseSettings):
     subscriptions_key_file: Path | None = Field(
         None, description="key that seals webhook addresses; default: subscriptions.key in the data directory"
     )
+    webhook_timeout_s: float = Field(
+        15.0, ge=0.1, le=120.0, description="a delivery's whole exchange takes at most so long"
+    )
+    webhook_concurrency: int = Field(256, ge=2, le=4096, description="deliveries under way at a time")
+    webhook_per_subscription: int = Field(8, ge=1, le=256, description="of these, to one subscription")
+    webhook_per_host: int = Field(64, ge=1, le=4096, description="of these, to one host and port")
+    webhook_retry_delays_s: str = Field(
+        "5,30,120,600,1800,3600,7200,14400,28800,28800",
+        description="pauses after the first, second … failure, comma-separated; after the last one it is abandoned",
+    )
+    webhook_max_age_s: float = Field(
+        86_400.0,
+        ge=60.0,
+        description="alerts said so long after they happened are told to nobody: state was built anew",
+    )
+    webhook_ca_file: Path | None = Field(
+        None, description="certificates of further authorities that receivers may have"
+    )
+    webhook_metrics_port: int = Field(0, ge=0, le=65535, description="loopback port of the worker's metrics; 0: none")
+    webhook_smtp_url: str = Field("", description="mail server for email: smtp://user@host:port or smtps://…")
+    webhook_smtp_from: str = Field("gridpulse@localhost", description="sender of email")
+    webhook_smtp_password: SecretStr | None = Field(None, description="password of the mail server's user")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
     @field_validator("site_timezone")
@@ -107,6 +130,25 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{name!r} is no network: write it like 10.1.0.0/16 or fd00:1::/32") from error
         return names
+
+    @field_validator("webhook_retry_delays_s")
+    @classmethod
+    def _delays(cls, text: str) -> str:
+        try:
+            fine = all(0.0 < float(delay) <= 604_800.0 for delay in split_list(text))
+        except ValueError:
+            fine = False
+        if not fine:
+            raise ValueError("write seconds, each above 0 and at most 604800, such as 5,30,120")
+        return text
+
+    @field_validator("webhook_smtp_url")
+    @classmethod
+    def _mail_server(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.password is not None):
+            raise ValueError("write smtp://user@host:port or smtps://…; the password has a setting of its own")
+        return url
 
     @model_validator(mode="after")
     def _one_password(self) -> Settings:

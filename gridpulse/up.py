@@ -33,6 +33,7 @@ def start_all(settings: Settings, supervisor: Supervisor, note: Note) -> None:
     supervisor.start(child(settings, "api", _answers(f"{settings.api_url}/healthz")))
     supervisor.start(child(settings, "pipeline"))
     supervisor.start(child(settings, "rollup"))
+    supervisor.start(child(settings, "webhooks"))
     if settings.bridge_topics:
         supervisor.start(child(settings, "bridge"))
 

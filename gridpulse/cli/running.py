@@ -25,6 +25,7 @@ class ProcessName(StrEnum):
     detect = "detect"
     rollup = "rollup"
     bridge = "bridge"
+    webhooks = "webhooks"
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detectors.contract import derived_id
 from schemas.families.deliveries import DeliveryOutcome
 
 
@@ -72,3 +73,11 @@ class Settled:
     outcome: DeliveryOutcome
     attempted_ms: int
     next_attempt_ms: int | None
+
+
+def webhook_id(subscription: str, event_id: str) -> str:
+    """The message's id: the same at every attempt, after every crash and at every redelivery.
+
+    A ping's is its own: it goes to one subscription only, and who asked for it knows it.
+    """
+    return event_id if event_id.startswith("ping_") else f"msg_{derived_id('delivery', subscription, event_id)}"

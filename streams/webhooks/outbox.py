@@ -21,19 +21,13 @@ from typing import Self
 
 import structlog
 
-from detectors.contract import derived_id
 from schemas.records import NewRecord, TopicPartition
 from streams.log import LogUnavailableError
-from streams.webhooks.deliveries import Delivery, Head, Incoming, Settled
+from streams.webhooks.deliveries import Delivery, Head, Incoming, Settled, webhook_id
 from streams.webhooks.outbox_file import open_outbox
 
 _WAITING, _ABANDONED = 0, 1
 _log = structlog.get_logger(__name__)
-
-
-def webhook_id(subscription: str, event_id: str) -> str:
-    """The message's id: the same at every attempt, after every crash and at every redelivery."""
-    return f"msg_{derived_id('delivery', subscription, event_id)}"
 
 
 class Outbox:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from detectors import incident_text as text
 from detectors.contract import Emitted, derived_id
 from detectors.incident_alert import GRAVITY, AlertState, Moment, Silencer, said
+from detectors.incident_book import AlertBook
 from detectors.incident_groups import Groups
 from detectors.incident_params import IncidentParams, ms_by_name, plans
 from detectors.incident_people import PersonSaid, may_be_taken, taken
@@ -34,7 +35,6 @@ _NAME = "incidents"
 _STATE_VERSION = 2
 _CODE_VERSION = 2
 _MINUTE_MS = 60_000
-_DAY_MS = 86_400_000
 
 # Timers: a letter, a colon, and the alert's key, the silence or the alert.
 _QUIET, _CLEAR, _STEADY, _FALL, _UNANSWERED, _GROWN, _CYCLES, _START, _END = "qcufegxst"
@@ -51,14 +51,11 @@ class Incidents:
         self._group_ms = ms_by_name(params.group_wait_s, 1000)
         self._plans = plans(params)
         self._flap_ms = int(params.flap_min * _MINUTE_MS)
-        self._open: dict[str, AlertState] = {}  # by key
-        self._ended: dict[str, AlertState] = {}  # by alert, as they ended
+        self._book = AlertBook(params.keep_ended_days, params.keep_ended_max)
         self._cycles: dict[str, tuple[int, ...]] = {}  # key -> log times of its latest ends
         self._silences = Silences()
         self._groups = Groups()
         self._timers = TimerHeap()
-        self._keys: dict[str, str] = {}  # alert -> key, of the open ones
-        self._dependents: dict[str, set[str]] = {}  # key of a cause -> keys of open alerts that it makes moot
 
     @property
     def version(self) -> str:
@@ -66,22 +63,18 @@ class Incidents:
         return f"state {_STATE_VERSION}, {model_version(_NAME, _CODE_VERSION, self.params)}"
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._book.open)
 
     def snapshot(self) -> bytes:
         """The whole state."""
-        parts = (self._open, self._ended, self._cycles, self._silences.saved(), self._groups, self._timers.saved())
+        parts = (self._book.saved(), self._cycles, self._silences.saved(), self._groups, self._timers.saved())
         return pack(_NAME, _STATE_VERSION, parts)
 
     def restore(self, saved: bytes) -> None:
         """Replace the state. :raises StateVersionError: of another version."""
-        self._open, self._ended, self._cycles, silences, self._groups, timers = unpack(_NAME, _STATE_VERSION, saved)
+        book, self._cycles, silences, self._groups, timers = unpack(_NAME, _STATE_VERSION, saved)
+        self._book.load(book)
         self._silences, self._timers = Silences(silences), TimerHeap(timers)
-        self._keys = {alert.alert: key for key, alert in self._open.items()}
-        self._dependents = {}
-        for key, alert in self._open.items():
-            for cause in alert.causes:
-                self._dependents.setdefault(cause, set()).add(key)
 
     # -- what comes in -----------------------------------------------------------------------------------------------
     def take(self, emitted: Emitted) -> list[Emitted]:
@@ -91,7 +84,7 @@ class Incidents:
             return []
         key = f"{detection.detector}/{detection.rule}/{detection.subject}"
         at = Moment(emitted.detected_ms, emitted.from_timer, emitted.position)
-        alert = self._open.get(key)
+        alert = self._book.open.get(key)
         if not detection.active:
             return [] if alert is None else self._cleared(alert, detection, emitted.event_time_ms, at)
         if (quiet_ms := self._quiet_ms.get(detection.rule)) is not None:
@@ -123,7 +116,7 @@ class Incidents:
         if kind in (_START, _END):
             (self._silences.start if kind == _START else self._silences.end)(name)
             return self._review_all(at)
-        alert = self._open[name]
+        alert = self._book.open[name]
         match kind:
             case "q":
                 return self._cleared(alert, alert.last, alert.updated_ms + self._quiet_ms[alert.last.rule], at)
@@ -143,12 +136,9 @@ class Incidents:
         event_ms, now_ms = emitted.event_time_ms, at.detected_ms
         alert = AlertState(
             derived_id(key, detection.cause_id, event_ms), key, emitted.scope, emitted.scope, detection.severity,
-            detection, event_ms, event_ms, now_ms,
+            detection, event_ms, event_ms, now_ms, causes=emitted.causes,
         )  # fmt: skip
-        self._open[key] = alert
-        self._keys[alert.alert] = key
-        self._ended.pop(alert.alert, None)  # the same cause again
-        self._depends(alert, emitted.causes)
+        self._book.add(alert)
         alert.silencer = self._silencer(alert)
         ends = [end for end in self._cycles.get(key, ()) if now_ms - end < self._flap_ms]
         alert.unstable = len(ends) >= self.params.flap_cycles
@@ -156,7 +146,7 @@ class Incidents:
             self._timers.schedule(f"{_STEADY}:{key}", now_ms + self._flap_ms)
         wait_ms = self._group_ms.get(detection.rule)
         if wait_ms is not None and alert.silencer is None:
-            first = self._groups.join(alert, now_ms, wait_ms, self._open)
+            first = self._groups.join(alert, now_ms, wait_ms, self._book.open)
             if first is not None and self._timers.due_of(f"{_GROWN}:{first.key}") is None:
                 interval_ms = int(self.params.group_interval_min * _MINUTE_MS)
                 self._timers.schedule(f"{_GROWN}:{first.key}", now_ms + interval_ms)
@@ -186,7 +176,7 @@ class Incidents:
         if rose:
             self._wait_for_people(alert, at.detected_ms, anew=True)
         if moved:
-            self._depends(alert, emitted.causes)
+            self._book.set_causes(alert, emitted.causes)
             out += self._review(alert, at)
         return out
 
@@ -249,10 +239,10 @@ class Incidents:
         self, alert: AlertState, detection: Detection, ended_ms: int, at: Moment, by: AlertAction | None = None
     ) -> list[Emitted]:
         key, now_ms = alert.key, at.detected_ms
-        del self._open[key], self._keys[alert.alert]
+        self._book.end(alert, now_ms)
         for kind in _OF_AN_ALERT:
             self._timers.cancel(f"{kind}:{key}")
-        alert.last, alert.resolved_ms, alert.ended_log_ms = detection, ended_ms, now_ms
+        alert.last, alert.resolved_ms = detection, ended_ms
         alert.cleared = alert.lower = None
         if by is None:
             ends = [] if alert.unstable else [end for end in self._cycles.get(key, ()) if now_ms - end < self._flap_ms]
@@ -261,27 +251,11 @@ class Incidents:
         actor, comment = (by.actor, by.comment) if by else (None, None)
         out = [said(alert, "resolved", at, ended_ms, actor=actor, comment=comment)]
         out += self._leave_group(alert, at)
-        self._depends(alert, ())
-        self._keep(alert, now_ms)
         return out + self._review_dependents(key, at)
-
-    def _keep(self, alert: AlertState, now_ms: int) -> None:
-        """Keep what has ended for people to judge: for so long, and so many."""
-        ended = self._ended
-        ended[alert.alert] = alert
-        while len(ended) > self.params.keep_ended_max or self._is_old(next(iter(ended.values())), now_ms):
-            del ended[next(iter(ended))]
-
-    def _is_old(self, alert: AlertState, now_ms: int) -> bool:
-        return now_ms - alert.ended_log_ms > self.params.keep_ended_days * _DAY_MS
 
     # -- people ------------------------------------------------------------------------------------------------------
     def _act(self, spoken: PersonSaid, action: AlertAction, at: Moment) -> list[Emitted]:
-        alert = self._ended.get(action.alert)
-        if key := self._keys.get(action.alert):
-            alert = self._open[key]
-        elif alert is not None and self._is_old(alert, at.detected_ms):
-            alert = None
+        alert = self._book.find(action.alert, at.detected_ms)
         if alert is None or not may_be_taken(alert, spoken):
             return []
         out: list[Emitted] = []
@@ -328,18 +302,15 @@ class Incidents:
         return self._review_all(at)
 
     def _silencer(self, alert: AlertState) -> Silencer | None:
-        for cause in alert.causes:
-            if cause in self._open:
-                return Silencer("inhibited", self._open[cause].alert)
-        return self._silences.over(alert)
+        cause = self._book.cause_of(alert)
+        return self._silences.over(alert) if cause is None else Silencer("inhibited", cause.alert)
 
     def _review_all(self, at: Moment) -> list[Emitted]:
-        return [step for alert in list(self._open.values()) for step in self._review(alert, at)]
+        return [step for alert in list(self._book.open.values()) for step in self._review(alert, at)]
 
     def _review_dependents(self, key: str, at: Moment) -> list[Emitted]:
         """An alert came or went: those whose cause it is become quiet, or no longer are."""
-        dependents = sorted(self._dependents.get(key, ()))
-        return [step for one in dependents for step in self._review(self._open[one], at)]
+        return [step for one in self._book.dependents(key) for step in self._review(one, at)]
 
     def _review(self, alert: AlertState, at: Moment) -> list[Emitted]:
         """Whether the alert is silenced now; a step when that has changed."""
@@ -354,20 +325,9 @@ class Incidents:
             return [said(alert, "unsilenced", at, at.detected_ms, comment=text.unsilenced(before))]
         return []
 
-    def _depends(self, alert: AlertState, causes: tuple[str, ...]) -> None:
-        for cause in alert.causes:
-            keys = self._dependents.get(cause)
-            if keys is not None:
-                keys.discard(alert.key)
-                if not keys:
-                    del self._dependents[cause]
-        alert.causes = causes
-        for cause in causes:
-            self._dependents.setdefault(cause, set()).add(alert.key)
-
     def _leave_group(self, alert: AlertState, at: Moment) -> list[Emitted]:
         """Take it out of its group, if it is in one; the alert that stands for the others from now on is said."""
-        first = self._groups.leave(alert, self._open)
+        first = self._groups.leave(alert, self._book.open)
         if alert.resolved_ms is None:
             alert.group, alert.grouped = None, 0
             self._timers.cancel(f"{_GROWN}:{alert.key}")

@@ -40,7 +40,7 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
             live_log=log,
             live=LiveLimits(clients=settings.live_clients),
             subscriptions=Registrar(
-                # Deliveries are signed by the wall clock, so secrets expire by it, also where events' time is simulated.
+                # Deliveries are signed by the wall clock, so secrets expire by it, simulated or not.
                 log,
                 adapters.the_vault(settings),
                 adapters.address_rule(settings),

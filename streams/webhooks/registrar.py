@@ -130,8 +130,8 @@ class Registrar:
             raise FilterError(
                 "scope", f"允许的范围:{principal.scope} 及其下级", f"allowed: {principal.scope} and below"
             )
-        self._check_scope(scope)
         fields = self._fields(subscription, kind, scope, Wish(), wish)
+        self._check_scope(scope)
         state = SubscriptionState(
             subscription=subscription, revision=1, subscription_scope=scope, kind=kind, secret_id=secret_id,
             status="active", key_id=principal.key_id, actor=principal.key_id, **fields,

@@ -4,7 +4,7 @@ Guarantees
     place       a record goes to the partition of its own key: the event's ``partitionkey``, else the community of its
                 ``scope`` (API keys: their id). So all of a community lies in one lane, even what producers that knew
                 of added partitions had put elsewhere. What has no key (it is no event) keeps company with its old
-                partition.
+                partition. What is said in every partition (silences) goes to every partition of the copy, once.
     order       of each topic: by ``(recorded_time, old partition, old offset)``, recorded times kept.
     whole       value, headers and recorded time are the same, and it is verified: the copy is read again and each of
                 its partitions must hold exactly what was meant for it, in that order.
@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
 from schemas.event import Event
+from schemas.families.civic import AlertSilence
 from schemas.families.system import ApiKey, DeadLetter, Tick
 from schemas.records import Headers, NewRecord, RawBatch, TopicPartition
 from schemas.strict import Limits, parse_strict
@@ -134,12 +135,13 @@ def _copy_topic(
         if isinstance(place, str):
             report.left_out[place] = report.left_out.get(place, 0) + 1
             continue
-        to, key = place
+        places, key = place
         whole.add(time_ms, value, headers)
-        meant[to].add(time_ms, value, headers)
-        if meant[to].records > held[TopicPartition(topic, to)]:
-            waiting.add(NewRecord(topic, to, key, value, headers, time_ms))
-            report.appended += 1
+        for to in places:
+            meant[to].add(time_ms, value, headers)
+            if meant[to].records > held[TopicPartition(topic, to)]:
+                waiting.add(NewRecord(topic, to, key, value, headers, time_ms))
+                report.appended += 1
     waiting.append()
     _verify(target, topic, meant, advance)
     report.records, report.digest = whole.records, f"{whole.unordered:0{2 * _SUM_BYTES}x}"
@@ -186,9 +188,10 @@ class _Route:
     def __init__(self, source: EventLog, topic: str, partitions: int) -> None:
         self.partitions = partitions
         self._kept = source.earliest_offsets(list(source.describe(ALL_TOPICS).partitions))
+        self._said_everywhere: set[tuple[object, object]] = set()
 
-    def place(self, old_partition: int, value: bytes, headers: Headers) -> tuple[int, bytes] | str:
-        """The new partition and the key; or, as text, what kind of record is left out."""
+    def place(self, old_partition: int, value: bytes, headers: Headers) -> tuple[Sequence[int], bytes] | str:
+        """The new partitions and the key; or, as text, what kind of record is left out."""
         attributes = _attributes(value, headers)
         kind = attributes.get("type")
         if isinstance(kind, str):
@@ -198,8 +201,18 @@ class _Route:
                 return "dead_letters_of_copied_records"
         key = _key(attributes)
         if key is None:
-            return old_partition % self.partitions, b""
-        return partition_of(key, self.partitions), key
+            return (old_partition % self.partitions,), b""
+        if isinstance(kind, str) and kind.startswith(AlertSilence.type_name + ".v"):
+            return self._everywhere(attributes, key)
+        return (partition_of(key, self.partitions),), key
+
+    def _everywhere(self, attributes: Mapping[str, Any], key: bytes) -> tuple[Sequence[int], bytes] | str:
+        """The first of an event's records stands for all of them; its lanes must all hear of it again."""
+        identity = (attributes.get("source"), attributes.get("id"))
+        if identity in self._said_everywhere:
+            return "repeated_in_every_partition"
+        self._said_everywhere.add(identity)
+        return range(self.partitions), key
 
     def _is_said_again(self, letter: Any) -> bool:
         if not isinstance(letter, dict) or letter.get("stage") != "decode":
@@ -224,7 +237,14 @@ def _attributes(value: bytes, headers: Headers) -> dict[str, Any]:
     if not isinstance(event, Event):
         return {}
     data = event.data.model_dump()
-    return {"type": event.event_type.wire_name, "partitionkey": event.partition_key, "scope": event.scope, "data": data}
+    return {
+        "type": event.event_type.wire_name,
+        "source": event.source,
+        "id": event.id,
+        "partitionkey": event.partition_key,
+        "scope": event.scope,
+        "data": data,
+    }
 
 
 def _key(attributes: Mapping[str, Any]) -> bytes | None:

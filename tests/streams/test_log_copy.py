@@ -136,6 +136,26 @@ def test_keys_are_known_in_the_copy() -> None:
     assert len({where for where, end in target.end_offsets(["gridpulse.control"]).items() if end}) > 1
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 5), (3, 1)])
+def test_what_is_said_in_every_partition_is_in_every_one_of_the_copy_once(before: int, after: int) -> None:
+    source, target, again = memory(), memory(), memory()
+    source.create_topics(ALL_TOPICS, before)
+    civic = "gridpulse.civic"
+    data = {"silence": "s", "kind": "silence", "silenced_scope": "wuhu", "starts_time_ms": 0, "ends_time_ms": 1}
+    for name, status in (("s-1", "active"), ("s-1-lifted", "lifted")):
+        silence = orjson.loads(event("wuhu", 0, id=name, type="cn.gridpulse.civic.alert_silence.v1"))
+        value = orjson.dumps(silence | {"data": data | {"actor": "k", "status": status}})
+        source.append([NewRecord(civic, place, b"", value, (), START_MS) for place in range(before)])
+    of_community = orjson.loads(event("wuhu/jinghu/street1/community1", 1)) | {"type": "cn.gridpulse.civic.parking.v1"}
+    source.append([NewRecord(civic, 0, b"", orjson.dumps(of_community), (), START_MS)])
+    report = {one.topic: one for one in copy_log(source, target, after)}[civic]
+    assert (report.records, report.appended) == (3, 2 * after + 1)
+    assert report.left_out == {"repeated_in_every_partition": 2 * (before - 1)}
+    for part in rows(target, civic).values():
+        assert [orjson.loads(value)["id"] for _, value, _ in part if b"silence" in value] == ["s-1", "s-1-lifted"]
+    assert {one.topic: one.digest for one in copy_log(target, again, 4)}[civic] == report.digest
+
+
 def test_the_golden_log_with_its_binary_and_broken_records_is_copied_whole() -> None:
     """Every scope stays together; a partition key of its own, in the value or in a header, goes before the scope."""
     source, target = memory(), memory()

@@ -94,4 +94,8 @@ def _encoded(content: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    """:raises ValueError: not what :func:`_encoded` writes, to the last bit."""
+    content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if _encoded(content) != text:
+        raise ValueError("written in another way")
+    return content

@@ -14,7 +14,7 @@ from gridpulse.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "api", "writer", "detect", "detect-1", "rollup")
+OURS = ("migrate", "api", "writer", "detect", "detect-1", "rollup", "webhooks")
 LONG_RUNNING = sorted(set(SERVICES) - {"migrate"})
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 SERVICE_KEYS = {

@@ -1,7 +1,7 @@
 """Which alert steps a subscription wants, and which words a filter may use. Pure.
 
 A filter with no detectors, rules or steps lets all of them pass. Alerts outside its scope never pass, whatever else it
-says; neither do silenced steps, unless it asks for them.
+says; neither do silenced steps, nor alerts for which another one of their group stands, unless it asks for them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class AlertFilter:
         """Whether this step of an alert in ``scope`` is wanted."""
         return (
             covers(self.scope, scope)
-            and (self.silenced or not alert.silenced)
+            and (self.silenced or not (alert.silenced or alert.group))
             and (not self.detectors or alert.detector in self.detectors)
             and (not self.rules or alert.rule in self.rules)
             and (not self.steps or alert.step in self.steps)

@@ -97,6 +97,9 @@ def test_a_subscriber_never_hears_of_anything_outside_its_scope(wanted: AlertFil
         ({}, {"silenced": True}, False),
         ({"silenced": True}, {"silenced": True}, True),
         ({"silenced": True}, {}, True),
+        ({}, {"group": "a0"}, False),
+        ({}, {"grouped": 3}, True),
+        ({"silenced": True}, {"group": "a0"}, True),
     ],
 )
 def test_filters(wanted: dict[str, Any], step: dict[str, Any], expected: bool) -> None:

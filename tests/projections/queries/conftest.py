@@ -34,6 +34,10 @@ def writer_client(new_database: NewDatabase) -> Client:
 
 @pytest.fixture(scope="session")
 def insert(writer_client: Client) -> Insert:
+    return inserter(writer_client)
+
+
+def inserter(writer_client: Client) -> Insert:
     """Inserts rows of an event type: ``insert("readings.measured", scope, time, device=…)``; offsets count up."""
     offsets: dict[str, int] = {}
 
@@ -141,7 +145,14 @@ def _alerts(insert: Insert, letter: str, grid: str) -> None:
     ended = yesterday + timedelta(minutes=20)
     step("al1", ended, "resolved", yesterday, ended)
     step("al2", opened, "opened", opened, None)
-    step("al2", opened + timedelta(minutes=5), "updated", opened, None, count=2, severity="critical")
+    people = {"assignee": f"warden-{letter}", "case": f"case-{letter}"}
+    step("al2", opened + timedelta(minutes=5), "updated", opened, None, count=2, severity="critical", **people)
+    insert("civic.case", grid, opened, case=f"case-{letter}", service="grid", kind=f"kind-{letter}", step="reported")
+    insert(
+        "civic.alert_silence", grid, NOON, silence=f"sil-{letter}", kind="silence", silenced_scope=grid,
+        starts_time_ms=_ms(NOON), ends_time_ms=_ms(NOON + timedelta(days=1)), actor=f"op-{letter}",
+        comment=f"why-{letter}", status="active",
+    )  # fmt: skip
 
 
 def _ms(at: datetime) -> int:

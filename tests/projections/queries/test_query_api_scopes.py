@@ -24,6 +24,7 @@ from streams.ports import Principal
 
 A, B = "wuhu/jinghu/tingtang/jianyang", "wuhu/yijiang/zhongshan/tieqiao"
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+NOT_OF_THE_STORE = ("/v1/live", "/v1/subscriptions")  # these are answered from the log
 pytestmark = pytest.mark.usefixtures("seeded")
 
 
@@ -42,7 +43,7 @@ def requests_of(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Every GET of the document with parameters that would find something in either community."""
     found: list[tuple[str, dict[str, Any]]] = []
     for path, methods in document["paths"].items():
-        if "get" not in methods or path == "/openapi.json":
+        if "get" not in methods or path == "/openapi.json" or path.startswith(NOT_OF_THE_STORE):
             continue
         names = {parameter["name"] for parameter in methods["get"].get("parameters", ())}
         base: dict[str, Any] = {"from": "-20d"} if "from" in names else {}
@@ -85,6 +86,40 @@ def test_a_scope_that_only_begins_like_another_sees_nothing_of_it(app: Any) -> N
     for request, text in answers(app, "near").items():
         assert '-b"' not in text, (request, text)
         assert B not in text, (request, text)
+
+
+def test_nobody_acts_on_what_lies_beside_his_subtree(queries: ClickHouseQueries) -> None:
+    """Alerts and silences of the other community are not there, for a key of another and for one that begins alike."""
+    ingest, at = FakeIngest(), NOON + timedelta(hours=1)
+    keys = {"a": Principal("a", "operator", A), "near": Principal("near", "operator", "wuhu/jinghu/tingtang/jian")}
+    http = TestClient(create_app(ApiDependencies(queries, ingest, FakeKeyRing(keys), FakeLogState(), lambda: at)))
+    actions = {
+        "acknowledge": {}, "assign": {"assignee": "w"}, "comment": {"comment": "x"}, "resolve": {}, "close": {},
+        "verdict": {"verdict": "false"}, "case": {"case": "c"},
+    }  # fmt: skip
+    for key, letter in (("a", "b"), ("near", "a"), ("near", "b")):
+        for action, body in actions.items():
+            answer = http.post(f"/v1/alerts/al2-{letter}/{action}", json=body, headers={"X-API-Key": key})
+            assert answer.status_code == 404, (key, letter, action)
+        assert http.delete(f"/v1/silences/sil-{letter}", headers={"X-API-Key": key}).status_code == 404
+    assert ingest.said == []
+    for action, body in actions.items():
+        answer = http.post(f"/v1/alerts/al2-a/{action}", json=body, headers={"X-API-Key": "a"})
+        assert answer.status_code == 202, (action, answer.text)
+    assert http.delete("/v1/silences/sil-a", headers={"X-API-Key": "a"}).status_code == 202
+    assert {event.scope for event, _ in ingest.said} == {f"{A}/g03"}
+    assert [everywhere for _, everywhere in ingest.said] == [False] * 7 + [True]
+
+
+def test_an_alerts_answer_is_its_whole_life(app: Any) -> None:
+    body = TestClient(app, headers={"X-API-Key": "a"}).get("/v1/alerts/al2-a").json()
+    assert [(step["step"], step["assignee"], step["case"]) for step in body["steps"]] == [
+        ("opened", None, None),
+        ("updated", "warden-a", "case-a"),
+    ]
+    assert (body["alert"]["case"], body["alert"]["assignee"]) == ("case-a", "warden-a")
+    assert [(case["case"], case["status"]) for case in body["cases"]] == [("case-a", "reported")]
+    assert (body["times"]["act_s"], body["times"]["acknowledge_s"]) == (None, None)  # no step says so
 
 
 def test_figures_count_one_community_only(app: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 from projections.client import Client
 from projections.queries.clickhouse import ClickHouseQueries
 from projections.queries.life_cycle_ports import AlertTimesQuery, AlertTimesRow, SilenceQuery, Spread
+from tests.conftest import NewDatabase
+from tests.projections.queries.conftest import inserter, reader_of
 
 C, D = "hefei/shushan/wulidun/xiyuan", "hefei/shushan/wulidun/xiyuan2"  # the second only begins like the first
 DAY = datetime(2026, 4, 1, tzinfo=UTC)
@@ -45,7 +47,24 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def lives(insert: Insert, seeded: None) -> None:
+def writer_client(new_database: NewDatabase) -> Client:
+    """A database of its own: others count the alerts of theirs."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def insert(writer_client: Client) -> Insert:
+    return inserter(writer_client)
+
+
+@pytest.fixture(scope="module")
+def queries(writer_client: Client) -> Iterator[ClickHouseQueries]:
+    with reader_of(writer_client) as client:
+        yield ClickHouseQueries(client)
+
+
+@pytest.fixture(scope="module")
+def lives(insert: Insert) -> None:
     for number, seconds in enumerate((10, 20, 30, 40, 50)):
         life = Life(insert, f"c-{number}", f"{C}/g01", DAY + timedelta(minutes=number))
         life.say(seconds, "acknowledged", actor="k1").say(seconds * 10, "resolved")

@@ -94,7 +94,7 @@ def in_words(notice: Notice, zone: ZoneInfo) -> Words:
         *_by_people(alert),
         *_state(alert, zone),
         ("规则 rule", _line(f"{alert.detector}/{alert.rule}", _MAX_NAME)),
-        ("编号 alert", alert.alert),
+        ("告警编号 alert", alert.alert),
     ]
     return Words(title, tuple(lines), alert.severity, alert.step in _OVER)
 

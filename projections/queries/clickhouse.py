@@ -7,7 +7,8 @@ from datetime import datetime
 
 from projections.client import Client
 from projections.migrate import MigrationError, migrate
-from projections.queries import alerts, devices, life_cycle, metrics, perception
+from projections.queries import alerts, deliveries, devices, life_cycle, metrics, perception
+from projections.queries.delivery_ports import DeliverableStep, DeliveryQuery, DeliveryRow
 from projections.queries.life_cycle_ports import (
     AlertCase,
     AlertTimesOfOne,
@@ -108,3 +109,9 @@ class ClickHouseQueries:
 
     def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetterRow]:
         return alerts.dead_letters(self._runner, query)
+
+    def deliveries(self, query: DeliveryQuery) -> list[DeliveryRow]:
+        return deliveries.deliveries(self._runner, query)
+
+    def deliverable(self, scope: str, subscription: str, name: str) -> DeliverableStep | None:
+        return deliveries.deliverable(self._runner, scope, subscription, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from projections.queries.delivery_ports import DeliverableStep, DeliveryQuery, DeliveryRow
 from projections.queries.life_cycle_ports import (
     AlertCase,
     AlertTimesOfOne,
@@ -60,6 +61,8 @@ class FakeQueries:
         self.case_rows: list[AlertCase] = []
         self.silence_rows: list[SilenceRow] = []
         self.dead_letter_rows: list[DeadLetterRow] = []
+        self.delivery_rows: dict[str, list[DeliveryRow]] = {}  # by subscription
+        self.deliverables: dict[str, DeliverableStep] = {}
 
     def missing_migrations(self) -> Sequence[str]:
         self._check()
@@ -176,6 +179,26 @@ class FakeQueries:
             and (row.recorded_time, row.event_id) < (query.before or _LAST)
         ]
         return rows[: query.limit]
+
+    def deliveries(self, query: DeliveryQuery) -> list[DeliveryRow]:
+        self._check()
+        rows = [
+            row
+            for row in sorted(
+                self.delivery_rows.get(query.subscription, []),
+                key=lambda row: (row.attempted_time, row.attempt_id),
+                reverse=True,
+            )
+            if query.outcome in (None, row.outcome)
+            and (query.from_time is None or row.attempted_time >= query.from_time)
+            and (query.to_time is None or row.attempted_time < query.to_time)
+            and (row.attempted_time, row.attempt_id) < (query.before or _LAST)
+        ]
+        return rows[: query.limit]
+
+    def deliverable(self, scope: str, subscription: str, name: str) -> DeliverableStep | None:
+        self._check()
+        return self.deliverables.get(name)
 
     def _check(self) -> None:
         if self.fault is not None:

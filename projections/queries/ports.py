@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from projections.queries.delivery_ports import DeliveryQueries
 from projections.queries.life_cycle_ports import LifeCycleQueries
 from projections.queries.windows import Windows
 from schemas.metrics import Metric
@@ -305,7 +306,7 @@ class DeadLetterRow:
     raw_bytes: int
 
 
-class QueryPort(LifeCycleQueries, Protocol):
+class QueryPort(LifeCycleQueries, DeliveryQueries, Protocol):
     """Questions to the projections. Thread-safe.
 
     Every method raises :class:`projections.client.StoreUnavailableError` when ClickHouse can't be reached and

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing, SubscriptionState
 from schemas.rules import DETECTORS, RULES
 from streams.control_state import ControlState
@@ -31,6 +32,7 @@ from streams.webhooks.subscriptions import (
     key_of,
     new_id,
     ping_record,
+    redelivery_record,
     state_record,
 )
 from streams.webhooks.vault import Vault
@@ -52,6 +54,10 @@ class UnknownSubscriptionError(LookupError):
 
 class ConflictError(Exception):
     """Somebody changed the subscription at the same time, and was first."""
+
+
+class NotActiveError(Exception):
+    """The subscription is paused or disabled: nothing is delivered to it."""
 
 
 class TooManyError(Exception):
@@ -191,6 +197,29 @@ class Registrar:
         ping = SubscriptionPing(ping=new_id("ping"), subscription=subscription, actor=principal.key_id)
         self._log.append([ping_record(self._log, ping, known.subscription_scope)])
         return ping.ping
+
+    def redeliver(
+        self,
+        principal: Principal,
+        subscription: str,
+        what: Literal["one", "failed", "span"],
+        alert_event: str | None = None,
+        span_ms: tuple[int, int] | None = None,
+    ) -> str:
+        """Order that alert steps are delivered again; the order's id. ``span_ms``: when they were recorded, half-open.
+
+        :raises UnknownSubscriptionError: as :meth:`get`. :raises NotActiveError: nothing is delivered to it now.
+        """
+        known = self._newest(principal, subscription)
+        if not known.is_active:
+            raise NotActiveError(subscription)
+        from_ms, to_ms = span_ms or (None, None)
+        order = Redelivery(
+            redelivery=new_id("red"), subscription=subscription, what=what, alert_event=alert_event,
+            from_time_ms=from_ms, to_time_ms=to_ms, actor=principal.key_id,
+        )  # fmt: skip
+        self._log.append([redelivery_record(self._log, order, known.state.subscription_scope)])
+        return order.redelivery
 
     def _newest(self, principal: Principal, subscription: str) -> Subscription:
         """As it is in the log at this moment, not half a second ago."""

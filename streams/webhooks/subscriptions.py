@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionPing, SubscriptionState
 from schemas.families.system import Alert
 from schemas.records import NewRecord, RawBatch
@@ -20,7 +21,10 @@ from streams.log import EventLog
 from streams.webhooks.filters import AlertFilter
 from streams.webhooks.vault import Vault
 
-__all__ = ["CONTROL_TOPIC", "EVENT_SOURCE", "Subscription", "SubscriptionBook", "new_id", "ping_record", "state_record"]
+__all__ = [
+    "CONTROL_TOPIC", "EVENT_SOURCE", "Subscription", "SubscriptionBook", "new_id", "ping_record", "redelivery_record",
+    "state_record",
+]  # fmt: skip
 
 EVENT_SOURCE = "/gridpulse/subscriptions"
 URL_FIELD, SIGN_SECRET_FIELD = "url", "sign_secret"
@@ -127,6 +131,11 @@ def state_record(event_log: EventLog, state: SubscriptionState) -> NewRecord:
 def ping_record(event_log: EventLog, ping: SubscriptionPing, scope: str) -> NewRecord:
     """The record of a ping: behind its subscription's states, in the same partition."""
     return control_record(event_log, ping, ping.subscription, ping.ping, EVENT_SOURCE, scope)
+
+
+def redelivery_record(event_log: EventLog, order: Redelivery, scope: str) -> NewRecord:
+    """The record of an order to deliver again, in the same partition too."""
+    return control_record(event_log, order, order.subscription, order.redelivery, EVENT_SOURCE, scope)
 
 
 def new_id(prefix: str, choose: Callable[[str], str] = secrets.choice) -> str:

@@ -213,6 +213,23 @@ SUBSCRIPTION: Json = {
 SUBSCRIPTION_MADE: Json = SUBSCRIPTION | {"secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
 SUBSCRIPTIONS: Json = {"next_cursor": None, "subscriptions": [SUBSCRIPTION]}
 PING: Json = {"subscription": SUBSCRIPTION["subscription"], "ping": "ping_7Hq2xZ0bTn4K9sWd"}
+REDELIVERY: Json = {
+    "subscription": SUBSCRIPTION["subscription"], "redelivery": "red_5Tq8zW1kLm3Xc7Vb", "what": "failed",
+}  # fmt: skip
+DELIVERIES: Json = FRESH | {
+    "next_cursor": None,
+    "subscription": SUBSCRIPTION["subscription"],
+    "timezone": "Asia/Shanghai",
+    "deliveries": [
+        {
+            "attempt_id": "1f6c2a", "attempted_time": "2026-03-01T09:31:00.412+08:00",
+            "webhook_id": "msg_4be1f05d7a2c93e86d10b7f4a5c28e91", "alert_event": "9f3c", "alert": "al-5f0c",
+            "subject": "noise-07", "attempt": 1, "outcome": "failed", "status_code": 503,
+            "error": "对方返回 503 · the answer was 503", "latency_ms": 38, "response_start": "busy",
+            "next_attempt_time": "2026-03-01T09:31:05.120+08:00",
+        }
+    ],
+}  # fmt: skip
 HEALTH: Json = {"status": "ok"}
 _CHECK_OK: Json = {"ok": True, "detail": None}
 READY: Json = {"ready": True, "log": _CHECK_OK, "store": _CHECK_OK, "migrations": _CHECK_OK}

@@ -62,10 +62,10 @@ async def create_subscription(
 ) -> SubscriptionMade:
     scope = allowed_scope(principal, wanted.scope)
     fields = wanted.model_dump(exclude={"kind", "scope"})
-    with _refusals():
+    with refusals():
         await _check_target(context, wanted.kind, wanted.url)
         made, secret = await run_in_threadpool(
-            _registrar(context).create, principal, wanted.kind, scope, Wish(**fields)
+            registrar_of(context).create, principal, wanted.kind, scope, Wish(**fields)
         )
     return SubscriptionMade(**_fields(made, zone), secret=secret if wanted.kind == "standard" else None)
 
@@ -80,7 +80,7 @@ async def create_subscription(
 async def list_subscriptions(
     context: Context, principal: Operator, zone: Zone, limit: LimitParam = 100, cursor: AfterParam = None
 ) -> SubscriptionsOut:
-    found = await run_in_threadpool(_registrar(context).all, principal)
+    found = await run_in_threadpool(registrar_of(context).all, principal)
     rest = [each for each in found if cursor is None or each.subscription > cursor]
     return SubscriptionsOut(
         next_cursor=rest[limit - 1].subscription if len(rest) > limit else None,
@@ -97,8 +97,8 @@ async def list_subscriptions(
 async def get_subscription(
     context: Context, principal: Operator, zone: Zone, subscription: SubscriptionParam
 ) -> SubscriptionOut:
-    with _refusals():
-        found = await run_in_threadpool(_registrar(context).get, principal, subscription)
+    with refusals():
+        found = await run_in_threadpool(registrar_of(context).get, principal, subscription)
     return SubscriptionOut(**_fields(found, zone))
 
 
@@ -111,8 +111,8 @@ async def get_subscription(
 async def change_subscription(
     context: Context, principal: Operator, zone: Zone, subscription: SubscriptionParam, wanted: SubscriptionChange
 ) -> SubscriptionOut:
-    registrar = _registrar(context)
-    with _refusals():
+    registrar = registrar_of(context)
+    with refusals():
         if wanted.url is not None:
             known = await run_in_threadpool(registrar.get, principal, subscription)
             await _check_target(context, known.state.kind, wanted.url)
@@ -136,9 +136,9 @@ async def pause_subscription(
     wanted: PauseIn | None = None,
 ) -> SubscriptionOut:
     reason = wanted.reason if wanted else None
-    with _refusals():
+    with refusals():
         changed = await run_in_threadpool(
-            _registrar(context).set_status, principal, subscription, "paused", reason or None
+            registrar_of(context).set_status, principal, subscription, "paused", reason or None
         )
     return SubscriptionOut(**_fields(changed, zone))
 
@@ -152,8 +152,8 @@ async def pause_subscription(
 async def resume_subscription(
     context: Context, principal: Operator, zone: Zone, subscription: SubscriptionParam
 ) -> SubscriptionOut:
-    with _refusals():
-        changed = await run_in_threadpool(_registrar(context).set_status, principal, subscription, "active")
+    with refusals():
+        changed = await run_in_threadpool(registrar_of(context).set_status, principal, subscription, "active")
     return SubscriptionOut(**_fields(changed, zone))
 
 
@@ -167,8 +167,8 @@ async def resume_subscription(
 async def send_test(
     context: Context, principal: Operator, response: Response, subscription: SubscriptionParam
 ) -> PingOut:
-    with _refusals():
-        ping = await run_in_threadpool(_registrar(context).ping, principal, subscription)
+    with refusals():
+        ping = await run_in_threadpool(registrar_of(context).ping, principal, subscription)
     return PingOut(subscription=subscription, ping=ping)
 
 
@@ -190,8 +190,10 @@ async def rotate_secret(
     wanted: RotateIn | None = None,
 ) -> SubscriptionMade:
     overlap_s = (wanted or RotateIn()).overlap_s
-    with _refusals():
-        changed, secret = await run_in_threadpool(_registrar(context).rotate_secret, principal, subscription, overlap_s)
+    with refusals():
+        changed, secret = await run_in_threadpool(
+            registrar_of(context).rotate_secret, principal, subscription, overlap_s
+        )
     return SubscriptionMade(**_fields(changed, zone), secret=secret)
 
 
@@ -204,12 +206,12 @@ async def rotate_secret(
 async def delete_subscription(
     context: Context, principal: Operator, zone: Zone, subscription: SubscriptionParam
 ) -> SubscriptionOut:
-    with _refusals():
-        changed = await run_in_threadpool(_registrar(context).set_status, principal, subscription, "deleted")
+    with refusals():
+        changed = await run_in_threadpool(registrar_of(context).set_status, principal, subscription, "deleted")
     return SubscriptionOut(**_fields(changed, zone))
 
 
-def _registrar(context: ApiContext) -> Registrar:
+def registrar_of(context: ApiContext) -> Registrar:
     registrar = context.deps.subscriptions
     if registrar is None:
         raise Refusal("not-found", "此接口进程未启用订阅", "this API has no subscriptions")
@@ -218,7 +220,7 @@ def _registrar(context: ApiContext) -> Registrar:
 
 async def _check_target(context: ApiContext, kind: SubscriptionKind, url: str) -> None:
     """Whether a URL may be delivered to, and is anywhere. :raises AddressRefusedError: it may not, or is not."""
-    registrar, resolve = _registrar(context), context.deps.resolve
+    registrar, resolve = registrar_of(context), context.deps.resolve
     target = registrar.target(kind, url)
     if target is None or target.address is not None or resolve is None:
         return
@@ -233,7 +235,7 @@ async def _check_target(context: ApiContext, kind: SubscriptionKind, url: str) -
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What the registrar refuses, as problems."""
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gridpulse.cli import breaking, checking, data, deadletters, inspect, keys, replaying, running
+from gridpulse.cli import breaking, checking, data, deadletters, inspect, keys, live, replaying, running
 
 app = typer.Typer(
     name="gridpulse",
@@ -20,5 +20,6 @@ inspect.register(app)
 checking.register(app)
 replaying.register(app)
 breaking.register(app)
+live.register(app)
 app.add_typer(keys.app, name="keys", help="管理接口密钥 · Issue, list and revoke API keys.")
 app.add_typer(deadletters.app, name="deadletters", help="死信:查询与重试 · Dead letters: list, show, retry.")

@@ -20,7 +20,7 @@ from schemas.topics import ALL_TOPICS, topic_of
 from streams.log import LogUnavailableError
 from streams.ports import LogStatePort
 
-TOPICS = tuple(topic for topic in ALL_TOPICS if topic != topic_of("control"))
+TOPICS = tuple(topic for topic in ALL_TOPICS if topic not in (topic_of("control"), topic_of("deliveries")))
 CACHED_S = 0.5
 
 

@@ -27,6 +27,7 @@ from streams.log import EventLog, LogUnavailableError
 QUIET_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 _SHOWN: Final = 5
+_SAID_TOPICS: Final = tuple(topic for topic in SYSTEM_TOPICS if topic != topic_of("deliveries"))
 _STEPS: Final = ("minute", "hour", "day")
 _ROLLED = "SELECT step, source, topic, partition, done_to, run FROM rollup_progress FINAL"
 
@@ -94,13 +95,13 @@ class Draining:
         self._until(give_up_s, lambda: _behind(goal, self.queryable()))
 
     def _said(self, give_up_s: float) -> None:
-        """The system topics' ends stand still, and all of it is in."""
+        """The system topics' ends stand still, and all of it is in. Deliveries are tried for a day: not waited for."""
         last: Goal = {}
         quiet_since_s = time.monotonic()
 
         def missing() -> list[str]:
             nonlocal last, quiet_since_s
-            ends = self.log.end_offsets(SYSTEM_TOPICS)
+            ends = self.log.end_offsets(_SAID_TOPICS)
             behind = _behind(ends, self.queryable())
             if behind or ends != last:
                 last, quiet_since_s = ends, time.monotonic()

@@ -13,6 +13,8 @@ import pytest
 
 from schemas.families.subscriptions import SubscriptionState
 from schemas.families.system import Alert
+from streams.log_copy import copy_log
+from streams.log_memory import MemoryLog
 from streams.webhooks.deliveries import Answer, Delivery, webhook_id
 from streams.webhooks.dispatch import Shares
 from streams.webhooks.outbox import Outbox
@@ -334,3 +336,19 @@ def test_an_outbox_of_another_log_is_moved_aside(world: World, tmp_path: Path) -
     assert other.depth() == (0, 0)
     other.close()
     assert (tmp_path / "webhooks.old.sqlite").exists()
+
+
+def test_a_rescaled_log_has_the_same_subscriptions_and_orders(tmp_path: Path) -> None:
+    world = World(tmp_path, partitions=2)
+    names = [f"s{number}" for number in range(12)]
+    for name in names:
+        world.subscribe(name)
+        world.subscribe(name, status="paused")
+        world.subscribe(name, status="active")
+    target = MemoryLog(lambda: world.now_ms)
+    copy_log(world.log, target, 5)
+    world.log = target
+    running = Running(world)
+    world.alert("m1", 1)
+    assert sorted(one.subscription for one in running.exchange()) == sorted(names)
+    running.end()

@@ -157,6 +157,8 @@ def test_the_next_one_stands_for_the_group_when_the_first_leaves_it() -> None:
         ("m1", "resolved", True, 0), ("m0", "resolved", False, 2), ("m2", "updated", False, 1),
     ]  # fmt: skip
     assert "另外 1 条" in (found[-1].comment or "")
+    later = run([*rows, noticed(T + 10, "m0", active=False), noticed(T + 11, "m3")], GROUPED)
+    assert later[-1].group == later[1].alert, "m1 stands for m3 now"
     silenced = run([*rows, silence(T + 10, T, T + HOUR, subject="m0")], GROUPED)
     assert folded(silenced[4:]) == [("m0", "silenced", False, 0), ("m1", "updated", False, 2)]
 

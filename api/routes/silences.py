@@ -47,9 +47,10 @@ WhyParam = Annotated[
     ),
     responses=answered(202, SILENCE)
     | documented(
-        "unauthorized", "role-not-allowed", "scope-not-allowed", "invalid-parameter", *BODY_PROBLEMS, "log-unavailable"
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "invalid-parameter", *BODY_PROBLEMS,
+        "log-unavailable", "store-unavailable", "query-timeout",
     ),
-)
+)  # fmt: skip
 def make_silence(
     context: Context, principal: Operator, zone: Zone, wanted: SilenceIn, idempotency_key: IdempotencyKey = None
 ) -> SilenceAnswer:
@@ -64,6 +65,8 @@ def make_silence(
         comment=wanted.comment, status="active",
     )  # fmt: skip
     is_new = say(context, event_of(context, data, silence, scope), principal, everywhere=True)
+    if not is_new and (made := context.deps.queries.silence(scope, silence, now)) is not None:
+        starts, ends = made.starts_time, made.ends_time  # those of the first request, which counts
     return SilenceAnswer(
         silence=silence,
         scope=scope,

@@ -72,7 +72,7 @@ async def _deliver(
         tls = tls_context(settings.webhook_ca_file)
     except OSError as error:
         raise StartError(f"GRIDPULSE_WEBHOOK_CA_FILE: cannot read {settings.webhook_ca_file}: {error}") from error
-    connections = Connections(resolver, rule, tls, settings.webhook_per_host)
+    connections = Connections(resolver, rule, tls)
     secret = settings.webhook_smtp_password
     password = secret.get_secret_value() if secret is not None else None
     url = settings.webhook_smtp_url

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import ExitStack
 from zoneinfo import ZoneInfo
 
+import uvloop
 from prometheus_client import start_http_server
 
 from gridpulse import adapters
@@ -61,7 +61,7 @@ def run_worker(settings: Settings, log: EventLog, stop: threading.Event) -> None
         )
         shares = Shares(settings.webhook_concurrency, settings.webhook_per_subscription, settings.webhook_per_host)
         desk = Desk(ports, lambda host_of: Dispatcher(outbox, host_of, shares))
-        asyncio.run(_deliver(settings, ports, desk, follower, stop, Keep(seen_ms=2 * max(max_age_ms, _DAY_MS))))
+        uvloop.run(_deliver(settings, ports, desk, follower, stop, Keep(seen_ms=2 * max(max_age_ms, _DAY_MS))))
 
 
 async def _deliver(

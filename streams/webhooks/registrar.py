@@ -90,6 +90,7 @@ class Registrar:
         scope_roots: Sequence[str] = (),
         max_per_key: int = MAX_PER_KEY,
         monotonic_s: Callable[[], float] = time.monotonic,
+        sends_email: bool = True,
     ) -> None:
         """:raises streams.log.LogUnavailableError: the control topic can't be read."""
         self.rule = rule
@@ -98,6 +99,7 @@ class Registrar:
         self._now_ms = now_ms
         self._scope_roots = tuple(scope_roots)
         self._max_per_key = max_per_key
+        self._sends_email = sends_email
         self._state = ControlState(event_log, SubscriptionState, key_of, follows, monotonic_s)
         self._orders = threading.Lock()
 
@@ -122,6 +124,11 @@ class Registrar:
         if len(url) > MAX_URL_CHARS or not url.startswith(MAILTO) or not _EMAIL.fullmatch(url.removeprefix(MAILTO)):
             raise AddressRefusedError(
                 "邮件订阅的 url 须为 mailto:名称@域名", "the url of an email subscription is mailto:name@domain"
+            )
+        if not self._sends_email:
+            raise AddressRefusedError(
+                "本系统未配置邮件;请运维设置 GRIDPULSE_WEBHOOK_SMTP_URL",
+                "no email is sent from here; ask the operator to set GRIDPULSE_WEBHOOK_SMTP_URL",
             )
         return None
 

@@ -106,8 +106,8 @@ class Registrar:
     def all(self, principal: Principal) -> list[Subscription]:
         """Those in the principal's scope, by id."""
         self._state.refresh()
-        states = self._state.all()
-        return [Subscription(state) for state in states if state.status != "deleted" and _may(principal, state)]
+        seen = (state for state in self._state.all() if principal.covers(state.subscription_scope))
+        return [Subscription(state) for state in seen if state.status != "deleted"]
 
     def get(self, principal: Principal, subscription: str) -> Subscription:
         """:raises UnknownSubscriptionError: not in the principal's scope, or deleted."""
@@ -235,7 +235,7 @@ class Registrar:
 
     def _known(self, principal: Principal, subscription: str) -> Subscription:
         state = self._state.get(subscription)
-        if state is None or state.status == "deleted" or not _may(principal, state):
+        if state is None or state.status == "deleted" or not principal.covers(state.subscription_scope):
             raise UnknownSubscriptionError(subscription)
         return Subscription(state)
 
@@ -294,10 +294,6 @@ class Registrar:
             allowed = ", ".join(SIGNING_KINDS)
             raise FilterError("sign_secret", f"仅用于 {allowed}", f"is for {allowed} only")
         return self._vault.seal(secret, subscription, SIGN_SECRET_FIELD)
-
-
-def _may(principal: Principal, state: SubscriptionState) -> bool:
-    return principal.covers(state.subscription_scope)
 
 
 def _or(wished: Any, before: Any, otherwise: Any) -> Any:

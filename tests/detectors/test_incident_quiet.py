@@ -93,7 +93,7 @@ def test_a_devices_alert_is_quiet_while_its_gateway_s_is_open() -> None:
     found = run(rows)
     assert [(one.subject, *quiet(one)[:2]) for one in found] == [
         ("d1", "opened", False), ("gw", "opened", False), ("d1", "silenced", True), ("d2", "opened", True),
-        ("d1", "resolved", True), ("gw", "resolved", False), ("d2", "unsilenced", False),
+        ("d1", "resolved", False), ("gw", "resolved", False), ("d2", "unsilenced", False),
     ]  # fmt: skip
     assert (found[2].silenced_as, found[2].silenced_by) == ("inhibited", found[1].alert)
 

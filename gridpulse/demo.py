@@ -2,7 +2,8 @@
 
 The simulator appends to the log at a steady rate of events; its clock is the log's (``GRIDPULSE_CLOCK=log``), so hours
 of the district pass in a second. A second start in the same data directory goes on where the log ends. At the end the
-alerts are held against the simulator's own truth.
+alerts are held against the simulator's own truth. Meanwhile a receiver in this process is subscribed to them, as a user
+would subscribe it; only the demo's own processes may deliver to loopback.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from rich.live import Live
 from gridpulse import adapters
 from gridpulse.cli.starting import settings_for
 from gridpulse.demo_feed import Feeder
+from gridpulse.demo_receiver import HOST
 from gridpulse.demo_view import View, render
 from gridpulse.demo_watch import Watcher
+from gridpulse.demo_webhooks import Webhooks, how_to_subscribe, subscribed
 from gridpulse.draining import Draining, NotSettledError
 from gridpulse.exit import StartError
 from gridpulse.processes import stop_on_signal
@@ -65,6 +68,8 @@ def run_demo(data_dir: Path, options: DemoOptions) -> None:
                 "ticker": False,
                 "log_url": log_url,
                 "scopes": DISTRICT_SCOPE,
+                "webhook_allow_http": True,
+                "webhook_allow_private": f"{HOST}/32",
             }
         )
         supervisor = Supervisor(settings.data_dir / "logs")
@@ -108,18 +113,20 @@ def _watch(
     key = demo_key(settings)
     district = DistrictConfig(seed=options.seed)
     client = adapters.clickhouse(settings)
-    with adapters.the_log(settings) as log:
+    with adapters.the_log(settings) as log, subscribed(settings.api_url, key, log) as webhooks:
         watcher = Watcher(client)
         feeder = Feeder(log, district, settings.partitions, options.rate, watcher.meter)
         introduce(settings, key, console)
+        how_to_subscribe(settings.api_url, key, webhooks.receiver, console)
         _wait_for_pipeline(supervisor, feeder, watcher)
         feeder.start()
         try:
-            _live(supervisor, feeder, watcher, options, console, stop)
+            _live(supervisor, feeder, watcher, webhooks, options, console, stop)
         finally:
             feeder.stop()
         _drain(supervisor, feeder, watcher, console)
-        return _result(feeder, watcher, supervisor)
+        webhooks.wait(supervisor.check)
+        return _result(feeder, watcher, supervisor) | {"webhooks": webhooks.result()}
 
 
 def _wait_for_pipeline(supervisor: Supervisor, feeder: Feeder, watcher: Watcher) -> None:
@@ -149,6 +156,7 @@ def _live(
     supervisor: Supervisor,
     feeder: Feeder,
     watcher: Watcher,
+    webhooks: Webhooks,
     options: DemoOptions,
     console: Console,
     stop: threading.Event,
@@ -161,9 +169,11 @@ def _live(
             supervisor.check()
             feeder.check()
             watcher.look()
+            for news in webhooks.news():
+                console.print(news, highlight=False, markup=False)
             if view.due(time.monotonic()):
                 watcher.count()
-                view.update(feeder, watcher, supervisor)
+                view.update(feeder, watcher, supervisor, webhooks.receiver)
                 if live is not None:
                     live.update(render(view))
                 elif view.due_line(time.monotonic()):

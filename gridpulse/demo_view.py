@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
+from rich.text import Text
 
 from gridpulse.demo_feed import Feeder
+from gridpulse.demo_receiver import Receiver
 from gridpulse.demo_watch import Watcher
+from gridpulse.demo_webhooks import line
 from streams.supervise import Supervisor
 
 KINDS = {
@@ -34,6 +37,9 @@ class View:
     alerts: dict[str, dict[str, int]] = field(default_factory=dict)
     dead_letters: int = 0
     restarts: int = 0
+    received: int = 0
+    verified: int = 0
+    latest: str = ""
     _at_s: float | None = None
     _next_s: float = 0.0
     _next_line_s: float = 0.0
@@ -53,7 +59,7 @@ class View:
         self._next_line_s = now_s + 5.0
         return True
 
-    def update(self, feeder: Feeder, watcher: Watcher, supervisor: Supervisor) -> None:
+    def update(self, feeder: Feeder, watcher: Watcher, supervisor: Supervisor, receiver: Receiver) -> None:
         queryable = watcher.meter.events
         if self._at_s is not None and self._now_s > self._at_s:
             self.events_per_s = (queryable - self.queryable) / (self._now_s - self._at_s)
@@ -65,12 +71,14 @@ class View:
         local = datetime.fromtimestamp(feeder.now_ms / 1000.0, UTC).astimezone(ZoneInfo("Asia/Shanghai"))
         self.simulated = local.strftime("%Y-%m-%d %H:%M")
         self.alerts, self.dead_letters, self.restarts = watcher.alert_counts, watcher.dead_letters, supervisor.restarts
+        self.received, self.verified = receiver.received, receiver.verified
+        self.latest = "" if receiver.latest is None else line(receiver.latest)
 
     def line(self) -> str:
         alerts = "  ".join(f"{kind} {self.alerts.get(kind, {}).get('all', 0)}" for kind in KINDS)
         return (
             f"{self.simulated}  {self.events_per_s:,.0f} events/s  lag {self.lag_events:,} events {self.lag_s:.2f} s"
-            f"  alerts: {alerts}  dead letters {self.dead_letters}"
+            f"  alerts: {alerts}  webhooks {self.received:,}  dead letters {self.dead_letters}"
         )
 
 
@@ -86,6 +94,9 @@ def render(view: View) -> Table:
     for kind, title in KINDS.items():
         counts = view.alerts.get(kind, {"all": 0, "open": 0})
         table.add_row(f"告警 {title}", f"{counts['all']:,} ({counts['open']:,} 未恢复 open)")
+    table.add_row("送达 · webhooks", f"{view.received:,} ({view.verified:,} 已验签 verified)")
+    if view.latest:
+        table.add_row("最近送达 · latest", Text(view.latest))
     table.add_row("死信 · dead letters", f"{view.dead_letters:,}")
     if view.restarts:
         table.add_row("进程重启 · restarts", str(view.restarts))

@@ -31,11 +31,15 @@ def check(result: dict[str, Any]) -> None:
     for counts in result["alerts"].values():
         assert {"hit", "missed", "false"} <= counts.keys()
     assert result["restarts"] == 0
+    webhooks = result["webhooks"]
+    assert webhooks["pinged"]
+    assert webhooks["alert_steps"] == webhooks["received"] == webhooks["verified"]
+    assert (webhooks["first"] is None) == (webhooks["alert_steps"] == 0)  # a short run may see none
 
 
 def domain_tables(world: World) -> list[str]:
     """The tables of events that come from outside."""
-    system = ("detections", "alerts", "deadletters", "control")
+    system = ("detections", "alerts", "deadletters", "control", "deliveries")
     types = json.loads(world.run("schemas", "--json").stdout)
     return [one["table"] for one in types if one["type"].split(".")[2] not in system]
 

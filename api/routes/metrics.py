@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -48,15 +48,18 @@ def list_metrics(context: Context, principal: Reader, zone: Zone) -> MetricsOut:
 
 
 def _described(metric: Metric) -> MetricOut:
-    return MetricOut(
-        name=metric.name,
-        title_zh=metric.title_zh,
-        title_en=metric.title_en,
-        unit=metric.unit,
-        aggregate=metric.aggregate,
-        gap=metric.gap,
-        dimensions=list(metric.dimensions),
-    )
+    return MetricOut(name=metric.name, **_meaning(metric), dimensions=list(metric.dimensions))
+
+
+def _meaning(metric: Metric) -> dict[str, Any]:
+    """What its figures are, in the catalogue and beside them."""
+    return {
+        "title_zh": metric.title_zh,
+        "title_en": metric.title_en,
+        "unit": metric.unit,
+        "aggregate": metric.aggregate,
+        "gap": metric.gap,
+    }
 
 
 @router.get(
@@ -102,11 +105,7 @@ async def get_metric(
         return MetricSeriesOut(
             **fresh(freshness, zone),
             metric=declared.name,
-            title_zh=declared.title_zh,
-            title_en=declared.title_en,
-            unit=declared.unit,
-            aggregate=declared.aggregate,
-            gap=declared.gap,
+            **_meaning(declared),
             scope=scope,
             grain=grain,
             timezone=zone.key,

@@ -212,6 +212,13 @@ class _WorkersWriter:
             backlog_linger_s=config.backlog_linger_ms / 1000.0,
         )  # fmt: skip
         self.parts = 0
+        self._behind: set[str] = set()
+
+    def add(self, item: _DecodedItem) -> None:
+        """A feed that has caught up sends nobody's rows off while another has not."""
+        (self._behind.add if item.more_follows else self._behind.discard)(item.feed)
+        events = item.decoded.events
+        self.gathering.add(WriterItem(events, item.progress), len(events.recorded_time_ms), bool(self._behind))
 
     def close_part(self) -> None:
         self.parts -= 1
@@ -232,9 +239,7 @@ class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
 
     def write_batch(self, values: list[_DecodedItem]) -> None:
         for value in values:
-            events = value.decoded.events
-            item = WriterItem(events, value.progress)
-            self._writer.gathering.add(item, len(events.recorded_time_ms), value.more_follows)
+            self._writer.add(value)
 
     def snapshot(self) -> bytes:
         self._writer.gathering.flush()

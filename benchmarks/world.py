@@ -31,7 +31,7 @@ from streams.log import EventLog
 from streams.supervise import Supervisor
 
 TIMEOUT_S = 900.0
-LOOK_S = 0.1  # a look costs the store milliseconds
+LOOK_S = 0.25  # a look costs the store milliseconds, which count as its work
 APPENDED_TOGETHER = 10_000
 Ends = dict[TopicPartition, int]
 

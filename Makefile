@@ -21,6 +21,7 @@ help: ## list the targets
 	@echo "make demo [ARGS=\"--seconds 60 --json\"]   start everything embedded, with simulated events, until Ctrl-C"
 	@echo "make demo ARGS=\"--kafka\"                 the same on a real Kafka broker started from wheels"
 	@echo "make chaos [ARGS=\"--minutes 5 --json\"]   kill processes under load, then account for every event"
+	@echo "make chaos ARGS=\"--alerts --json\"        the same in a storm of alerts to 50 webhook endpoints"
 	@echo "make bench [ARGS=\"--only throughput\"]    all benchmarks, and a page with plots in benchmarks/results"
 	@echo "make bench-peers [ARGS=\"--events 200000\"] GridPulse and other stream processors on the same job, side by side"
 	@echo "make test                               lint, formatting, types, import contracts and all tests"

@@ -27,7 +27,7 @@ START_MS = 1_772_373_600_000  # 2026-03-01 22:00 in Shanghai
 INTERVAL_S = 17.0  # a million devices make 60,000 events per second
 DEVICES_PER_COMMUNITY = 500
 DELAY_MS = 150  # from happening to being appended
-_BURST_EVERY, _SOS_EVERY = 200, 20_000  # groups of twenty; events
+BURST_EVERY, _SOS_EVERY = 200, 20_000  # groups of twenty; events
 _QUANTITIES = (("temperature", "Cel", 21.5), ("humidity", "%", 55.0), ("pm2_5", "ug/m3", 35.0), ("current", "A", 3.2))
 OF_TWENTY = ("noise",) * 2 + ("climate",) * 8 + ("wearable",) * 7 + ("presence",) * 2 + ("gate",)
 _SECOND_MS = 1000
@@ -44,13 +44,14 @@ class _Place:
 
 def city_records(
     devices: int, events: int, partitions: int = 1, *, first: int = 0, start_ms: int = START_MS,
-    interval_s: float = INTERVAL_S,
+    interval_s: float = INTERVAL_S, burst_every: int = BURST_EVERY,
 ) -> list[NewRecord]:  # fmt: skip
     """Events ``first`` to ``first + events`` of the city, in recorded order, with a tick of every lane each second.
 
-    Event 0 happens at ``start_ms``; every device says something each ``interval_s``.
+    Event 0 happens at ``start_ms``; every device says something each ``interval_s``. One reading of a meter in
+    ``burst_every`` is a burst.
     """
-    return list(_records(devices, events, partitions, first, start_ms, interval_s))
+    return list(_records(devices, events, partitions, first, start_ms, interval_s, burst_every))
 
 
 def city_registry(devices: int, partitions: int = 1, *, start_ms: int = START_MS) -> list[NewRecord]:
@@ -86,7 +87,7 @@ def last_ms(records: Sequence[NewRecord]) -> int:
 
 
 def _records(
-    devices: int, events: int, partitions: int, first: int, start_ms: int, interval_s: float
+    devices: int, events: int, partitions: int, first: int, start_ms: int, interval_s: float, burst_every: int
 ) -> Iterator[NewRecord]:
     places = _places(devices, partitions)
     numbers = np.arange(first, first + events)
@@ -98,7 +99,7 @@ def _records(
             second = event_ms // _SECOND_MS
             yield from closing_ticks(second * _SECOND_MS + DELAY_MS - 1, partitions)
         turn, device = divmod(number, devices)
-        bursts = device // len(OF_TWENTY) % _BURST_EVERY == turn % _BURST_EVERY  # other meters each time
+        bursts = device // len(OF_TWENTY) % burst_every == turn % burst_every  # other meters each time
         yield _event(places, number, device, event_ms, float(values[number % 4096]), bursts)
 
 

@@ -35,15 +35,21 @@ _NIGHT = 23  # o'clock at the site: bursts of noise are alarming at night only
 
 
 @dataclass(slots=True)
-class _Alerts:
+class AlertTimes:
     """When alerts came out, and how long after the reading that gave rise to them was due."""
 
     due_s: dict[tuple[str, int], float] = field(default_factory=dict)  # device, event time -> when it was due
     taken_ms: list[float] = field(default_factory=list)
 
-    def heard(self, value: bytes, now_s: float) -> None:
-        data = orjson.loads(value)["data"]
-        due_s = self.due_s.pop((data.get("subject", ""), data.get("updated_time_ms", 0)), None)
+    def expect(self, records: Sequence[NewRecord], due_s: float) -> None:
+        """The bursts among what falls due now will be alerts."""
+        for record in records:
+            if _BURST in record.value:
+                event = orjson.loads(record.value)
+                self.due_s[event["data"]["device"], ms_of(event["time"])] = due_s
+
+    def heard(self, subject: str, event_ms: int, now_s: float) -> None:
+        due_s = self.due_s.pop((subject, event_ms), None)
         if due_s is not None:
             self.taken_ms.append((now_s - due_s) * 1000.0)
 
@@ -52,7 +58,7 @@ class _Alerts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slice:
+class Slice:
     due_s: float  # after the beginning
     records: Sequence[NewRecord]
 
@@ -69,9 +75,9 @@ def latency(
 def _on(
     scratch: Path, url: str | None, rate: int, seconds: int, devices: int, partitions: int, note: Note
 ) -> dict[str, Any]:
-    with world(scratch, url, partitions, site_timezone=_where_it_is_night()) as live:
+    with world(scratch, url, partitions, site_timezone=where_it_is_night()) as live:
         note("warming up: every device is registered and heard once")
-        _warm(live, devices, partitions)
+        warm(live, devices, partitions)
         note("making the events")
         events = int(rate * (seconds + SETTLING_S))
         start_ms = int(time.time() * 1000) + 10_000 + events // 50  # making one takes some 10 µs
@@ -79,11 +85,11 @@ def _on(
             devices, events, partitions, first=devices, start_ms=start_ms - int(devices / rate * 1000),
             interval_s=devices / rate,
         )  # fmt: skip
-        slices = list(_slices([record for record in records if b"control.tick" not in record.value], rate))
+        pieces = list(slices([record for record in records if b"control.tick" not in record.value], rate))
         note("the load")
-        meter, alerts = LatencyMeter(), _Alerts()
+        meter, alerts = LatencyMeter(), AlertTimes()
         before = live.spent()
-        took_s = _load(live, slices, start_ms / 1000.0, meter, alerts)
+        took_s = _load(live, pieces, start_ms / 1000.0, meter, alerts)
         spent = live.spent().since(before)
         return {
             "rate": rate, "seconds": seconds, "devices": devices, "partitions": partitions, "events": meter.events,
@@ -100,7 +106,7 @@ def _on(
         }  # fmt: skip
 
 
-def _warm(live: World, devices: int, partitions: int) -> None:
+def warm(live: World, devices: int, partitions: int) -> None:
     long_ago_ms = int(time.time() * 1000) - 120_000
     known = city_registry(devices, partitions, start_ms=long_ago_ms)
     heard = city_records(devices, devices, partitions, start_ms=long_ago_ms, interval_s=30.0)
@@ -109,15 +115,15 @@ def _warm(live: World, devices: int, partitions: int) -> None:
     live.wait_until(lambda: live.are_rows_in(ends) and live.are_minutes_in(ends), "warming up")
 
 
-def _slices(records: Sequence[NewRecord], rate: int) -> Iterator[_Slice]:
+def slices(records: Sequence[NewRecord], rate: int) -> Iterator[Slice]:
     """What falls due together; the log stamps it."""
     size = max(1, int(rate * SLICE_S))
     for start in range(0, len(records), size):
         piece = [NewRecord(one.topic, one.partition, one.key, one.value) for one in records[start : start + size]]
-        yield _Slice(start / rate, piece)
+        yield Slice(start / rate, piece)
 
 
-def _load(live: World, slices: Sequence[_Slice], start_s: float, meter: LatencyMeter, alerts: _Alerts) -> float:
+def _load(live: World, pieces: Sequence[Slice], start_s: float, meter: LatencyMeter, alerts: AlertTimes) -> float:
     """Append all of it and wait until it is out; the seconds that appending took."""
     offset_s = time.monotonic() - time.time()  # of the two clocks
     began_s = start_s + offset_s
@@ -128,7 +134,7 @@ def _load(live: World, slices: Sequence[_Slice], start_s: float, meter: LatencyM
     ]
     for watcher in watchers:
         watcher.start()
-    for one in slices:
+    for one in pieces:
         wait_s = began_s + one.due_s - time.monotonic()
         if wait_s > 0:
             time.sleep(wait_s)
@@ -143,14 +149,11 @@ def _load(live: World, slices: Sequence[_Slice], start_s: float, meter: LatencyM
     return took_s
 
 
-def _append(live: World, one: _Slice, began_s: float, meter: LatencyMeter, alerts: _Alerts) -> None:
+def _append(live: World, one: Slice, began_s: float, meter: LatencyMeter, alerts: AlertTimes) -> None:
     counted = one.due_s >= SETTLING_S
     due_s = began_s + one.due_s
     if counted:
-        for record in one.records:
-            if _BURST in record.value:
-                event = orjson.loads(record.value)
-                alerts.due_s[event["data"]["device"], _ms(event["time"])] = due_s
+        alerts.expect(one.records, due_s)
     offsets = live.log.append(one.records)
     if counted:
         ends: dict[TopicPartition, tuple[int, int]] = {}
@@ -166,22 +169,23 @@ def _watch_rows(live: World, meter: LatencyMeter, done: threading.Event) -> None
         meter.looked(queryable, time.monotonic())
 
 
-def _watch_alerts(log: EventLog, alerts: _Alerts, done: threading.Event) -> None:
+def _watch_alerts(log: EventLog, alerts: AlertTimes, done: threading.Event) -> None:
     with log.reader(log.end_offsets([topic_of("alerts")])) as reader:
         while not done.is_set():
             for batch in reader.poll(1000, LOOK_S):
                 now_s = time.monotonic()
                 for value in batch.values:
-                    alerts.heard(value, now_s)
+                    data = orjson.loads(value)["data"]
+                    alerts.heard(data.get("subject", ""), data.get("updated_time_ms", 0), now_s)
 
 
-def _where_it_is_night() -> str:
+def where_it_is_night() -> str:
     """A zone of whole hours in which it is night now."""
     ahead_h = (_NIGHT - datetime.now(UTC).hour + 12) % 24 - 12
     return f"Etc/GMT{-ahead_h:+d}" if ahead_h else "Etc/GMT"
 
 
-def _ms(time_text: str) -> int:
+def ms_of(time_text: str) -> int:
     return round(datetime.fromisoformat(time_text).timestamp() * 1000)
 
 

@@ -24,13 +24,14 @@ from benchmarks.run import BENCHMARKS, Asked, Result, run_benchmark
 
 RESULTS = Path(__file__).parent / "results"
 PLAN: tuple[tuple[str, bool], ...] = (
-    ("throughput", True), ("throughput", False), ("latency", True), ("latency", False), ("query", False),
-    ("state", False), ("replay", True), ("scale", True), ("ingest", False), ("ingest", True), ("store", False),
-    ("log", False), ("log", True), ("decode", False), ("detect", False),
+    ("throughput", True), ("throughput", False), ("latency", True), ("latency", False), ("alerts", False),
+    ("query", False), ("state", False), ("replay", True), ("scale", True), ("ingest", False), ("ingest", True),
+    ("store", False), ("log", False), ("log", True), ("decode", False), ("detect", False),
 )  # fmt: skip
 TARGETS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
     "throughput": (("ratio_to_bare_loop", "≥", 0.5), ("cpu_ratio_to_bare_loop", "≤", 2.5)),
     "latency": (("event_to_queryable_ms.p99", "≤", 1000), ("event_to_alert_ms.p99", "≤", 500)),
+    "alerts": (("event_to_webhook_ms.p99", "≤", 1000), ("deliveries_per_s", "≥", 500), ("sse_clients", "≥", 1000)),
     "state": (("bytes_per_device", "≤", 500), ("bytes_per_person", "≤", 4096), ("flatness_ratio", "≤", 1.3)),
     "query": (("board_p99_ms", "≤", 100), ("metric_p99_ms", "≤", 50)),
     "replay": (("ratio_to_bare_loop", "≥", 0.5),),

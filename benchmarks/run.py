@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ingest, latency, parts, query, replay, scale, state, store, throughput
+from benchmarks import alerts, ingest, latency, parts, query, replay, scale, state, store, throughput
 
 Result = dict[str, Any]
 Note = Callable[[str], None]
@@ -34,6 +34,7 @@ class Asked:
     partitions: int = 1
     runs: int | None = None
     kafka: bool = False
+    clients: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,15 @@ class Benchmark:
 
 def _or(asked: int | None, usual: int) -> int:
     return usual if asked is None else asked
+
+
+def _alert_sizes(asked: Asked) -> alerts.Sizes:
+    usual = alerts.Sizes()
+    return alerts.Sizes(
+        rate=_or(asked.rate, usual.rate), seconds=_or(asked.seconds, usual.seconds),
+        devices=_or(asked.devices, usual.devices), partitions=asked.partitions,
+        clients=_or(asked.clients, usual.clients),
+    )  # fmt: skip
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
@@ -63,6 +73,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
             scratch, rate=_or(a.rate, 20_000), seconds=_or(a.seconds, 20), devices=_or(a.devices, 100_000),
             kafka=a.kafka, partitions=a.partitions, note=note,
         ), 1,
+    ),
+    "alerts": Benchmark(
+        "告警送达 from event to webhook, deliveries while endpoints hang, live clients",
+        lambda a, scratch, note: alerts.alerts(scratch, _alert_sizes(a), kafka=a.kafka, note=note), 1,
     ),
     "state": Benchmark(
         "检测器状态 memory and cost of what detectors remember",

@@ -38,6 +38,16 @@ _START_S: Final = 60.0
 _DRAIN_S: Final = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class ApiUnderTest:
+    """Where it listens, a key that may read everything, and its process."""
+
+    host: str
+    port: int
+    key: str
+    process: psutil.Process
+
+
 @dataclass(slots=True)
 class _Seen:
     """What all clients have seen."""
@@ -60,11 +70,14 @@ class _Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         now_s = time.perf_counter()
         text = self._rest + data
+        if not self._is_greeted and text.startswith(b"HTTP/1.1 503"):
+            self._transport.close()
         if not self._is_greeted and b"event: hello" in text:
             self._is_greeted = True
             self._seen.greeted += 1
@@ -98,19 +111,20 @@ def sse_clients(clients: int = 1_000, alerts_per_s: float = 20.0, seconds: float
                 supervisor.start(child(settings, "api"))
                 _wait_until(lambda: _is_up(settings), "the API", supervisor)
                 api = psutil.Process(supervisor.pids()["api"])
-                return asyncio.run(_measure(settings, log, key, api, clients, alerts_per_s, seconds))
+                where = ApiUnderTest(settings.api_host, settings.api_port, key, api)
+                return asyncio.run(measure(where, log, clients, alerts_per_s, seconds))
             finally:
                 supervisor.stop()
 
 
-async def _measure(
-    settings: Settings, log: EventLog, key: str, api: psutil.Process, clients: int, alerts_per_s: float, seconds: float
+async def measure(
+    where: ApiUnderTest, log: EventLog, clients: int, alerts_per_s: float, seconds: float
 ) -> dict[str, Any]:
-    seen = _Seen()
-    host, port = settings.api_host, settings.api_port
-    request = f"GET /v1/live HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n\r\n".encode()
+    """Of an API that runs on ``log``."""
+    seen, api = _Seen(), where.process
+    request = f"GET /v1/live HTTP/1.1\r\nHost: {where.host}\r\nX-API-Key: {where.key}\r\n\r\n".encode()
     before_mb, began_s = _rss_mb(api), time.perf_counter()
-    opened = await _open(host, port, request, seen, clients)
+    opened = await _open(where.host, where.port, request, seen, clients)
     connect_s, connected_mb = time.perf_counter() - began_s, _rss_mb(api)
     cpu_s, began_s = _cpu_s(api), time.perf_counter()
     appending = threading.Thread(target=_append, args=(log, seen, alerts_per_s, seconds))
@@ -129,6 +143,7 @@ async def _measure(
         "alerts": expected,
         "received": len(seen.latency_s),
         "all_received": all(client.received == list(range(expected)) for client in opened),
+        "clients_served": sum(client.received == list(range(expected)) for client in opened),
         "clients_lost": seen.lost,
         "append_to_received_ms": {"p50": p50, "p99": p99},
         "connect_s": round(connect_s, 2),

@@ -45,6 +45,8 @@ class AlertState:
     ended_log_ms: int = 0
     causes: tuple[str, ...] = ()  # keys of alerts that make this one moot while they are open
     silencer: Silencer | None = None
+    aloud: bool = False  # some step was neither silenced nor under another alert: people know of it
+    gravest: Severity = "info"
     lower: Severity | None = None  # the gravest noticed since it was graver
     cleared: tuple[Detection, int] | None = None  # said to be over, not believed yet; and its event time
     unstable: bool = False
@@ -67,6 +69,8 @@ def said(
 ) -> Emitted:  # fmt: skip
     """The alert's next step, with its whole state."""
     alert.steps += 1
+    alert.aloud |= alert.silencer is None and alert.group is None
+    alert.gravest = max(alert.gravest, alert.severity, key=GRAVITY.__getitem__)
     last, silencer = alert.last, alert.silencer
     data = Alert(
         alert=alert.alert, alert_key=alert.key, step=step, detector=last.detector, rule=last.rule,

@@ -5,6 +5,8 @@
   it falls when nothing graver was noticed for ``severity_fall_min``.
 * It ends with the detection that says it is over (``active`` false), if that holds for the rule's ``clear_after_min``;
   rules that have no natural end, when long enough without another detection; or when a person resolves or closes it.
+  Its end is told as loudly as anything before: with the gravest severity it had, and even when it is silenced by then,
+  if it was not always; so nobody who heard of it waits for its end in vain.
 * An alert that ended ``flap_cycles`` times within ``flap_min`` and opens again is ``unstable``: one alert, open until
   nothing has come or gone for ``flap_min``.
 * People acknowledge, assign, comment, judge, report and close (:mod:`detectors.incident_people`), also for a while
@@ -244,6 +246,9 @@ class Incidents:
             self._timers.cancel(f"{kind}:{key}")
         alert.last, alert.resolved_ms = detection, ended_ms
         alert.cleared = alert.lower = None
+        alert.severity = max(alert.gravest, alert.severity, key=GRAVITY.__getitem__)
+        if alert.aloud:
+            alert.silencer = None
         if by is None:
             ends = [] if alert.unstable else [end for end in self._cycles.get(key, ()) if now_ms - end < self._flap_ms]
             self._cycles[key] = (*ends, now_ms)[-self.params.flap_cycles :]

@@ -46,6 +46,7 @@ def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastA
                 adapters.address_rule(settings),
                 wall_clock,
                 settings.scope_roots,
+                sends_email=bool(settings.webhook_smtp_url),
             ),
             resolve=SystemResolver(),
         )

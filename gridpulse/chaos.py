@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -55,35 +56,69 @@ class ChaosOptions:
     data_dir: Path | None
 
 
-def run_chaos(options: ChaosOptions) -> None:
-    """Run it; the last line on stdout is one JSON object when ``json`` is set. Exits with 1 when something is wrong."""
-    console = Console(stderr=True, highlight=False)
-    stop = stop_on_signal()
-    place = options.data_dir or Path(tempfile.mkdtemp(prefix="gridpulse-chaos-"))
-    seconds = options.minutes * 60 / len(options.logs)
-    runs: list[dict[str, Any]] = []
-    kept = True
-    try:
-        for kind in options.logs:
-            if not stop.is_set():
-                runs.append(_Run(kind, place / kind, options, seconds, console, stop).run())
-        kept = any(wrong(run) for run in runs) or options.data_dir is not None
-    except (LoadError, NotSettledError) as error:
-        console.print(f"gridpulse: {error}", markup=False)
-        raise SystemExit(EXIT_FAILED) from None
-    finally:
-        if kept:
-            console.print(f"数据保留于 · the data is kept in {place}")
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Says what happens, and when."""
+
+    kind: LogKind
+    console: Console
+    started_s: float = field(default_factory=time.monotonic)
+
+    def __call__(self, text: str) -> None:
+        self.console.print(f"[{self.kind} {self.passed_s:6.1f} s] {text}", markup=False, soft_wrap=True)
+
+    @property
+    def passed_s(self) -> float:
+        return time.monotonic() - self.started_s
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What runs on one log after the other have in common. ``sums``: figures that are added up over them."""
+
+    logs: tuple[LogKind, ...]
+    json: bool
+    data_dir: Path | None
+    sums: tuple[str, ...]
+    is_wrong: Callable[[dict[str, Any]], bool]
+
+    def run(self, run_one: Callable[[LogKind, Path, Teller, threading.Event], dict[str, Any]]) -> None:
+        """Run each; the last line on stdout is one JSON object when ``json`` is set. Exits with 1 when one is wrong."""
+        console = Console(stderr=True, highlight=False)
+        stop = stop_on_signal()
+        place = self.data_dir or Path(tempfile.mkdtemp(prefix="gridpulse-chaos-"))
+        runs: list[dict[str, Any]] = []
+        kept = True
+        try:
+            for kind in self.logs:
+                if not stop.is_set():
+                    runs.append(run_one(kind, place / kind, Teller(kind, console), stop))
+            kept = any(self.is_wrong(run) for run in runs) or self.data_dir is not None
+        except (LoadError, NotSettledError) as error:
+            console.print(f"gridpulse: {error}", markup=False)
+            raise SystemExit(EXIT_FAILED) from None
+        finally:
+            if kept:
+                console.print(f"数据保留于 · the data is kept in {place}")
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+        self._answer({**{name: _sum(runs, name) for name in self.sums}, "runs": runs}, console)
+
+    def _answer(self, result: dict[str, Any], console: Console) -> None:
+        if self.json:
+            sys.stdout.write(orjson.dumps(result).decode() + "\n")
+            sys.stdout.flush()
         else:
-            shutil.rmtree(place, ignore_errors=True)
-    result = {**{name: _sum(runs, name) for name in _SUMS}, "runs": runs}
-    if options.json:
-        sys.stdout.write(orjson.dumps(result).decode() + "\n")
-        sys.stdout.flush()
-    else:
-        console.print_json(orjson.dumps(result).decode())
-    if wrong(result):
-        raise SystemExit(EXIT_FAILED)
+            console.print_json(orjson.dumps(result).decode())
+        if self.is_wrong(result):
+            raise SystemExit(EXIT_FAILED)
+
+
+def run_chaos(options: ChaosOptions) -> None:
+    """Run it, on each log for its share of the time."""
+    seconds = options.minutes * 60 / len(options.logs)
+    frame = Frame(options.logs, options.json, options.data_dir, _SUMS, wrong)
+    frame.run(lambda kind, place, tell, stop: _Run(kind, place, options, seconds, tell, stop).run())
 
 
 def wrong(result: dict[str, Any]) -> bool:
@@ -104,21 +139,15 @@ class _Run:
     data_dir: Path
     options: ChaosOptions
     seconds: float
-    console: Console
+    tell: Teller
     stop: threading.Event
-    started_s: float = 0.0
 
     def run(self) -> dict[str, Any]:
-        self.started_s = time.monotonic()
         with (
             running_world(self.data_dir, self.kind == "kafka", self.tell) as world,
             adapters.the_log(world.settings) as log,
         ):
             return self._in(world, log)
-
-    def tell(self, text: str) -> None:
-        passed = f"[{self.kind} {time.monotonic() - self.started_s:6.1f} s]"
-        self.console.print(f"{passed} {text}", markup=False, soft_wrap=True)
 
     def _in(self, world: World, log: EventLog) -> dict[str, Any]:
         options, settings = self.options, world.settings
@@ -205,6 +234,6 @@ class _Run:
             "requests_sent_again": answers.sent_again,
             "events_per_s": round(len(answers.acknowledged) / load_s, 1),
             "peak_rss_mb": world.memory.peak_mb,
-            "seconds": round(time.monotonic() - self.started_s, 1),
+            "seconds": round(self.tell.passed_s, 1),
             "examples": [*found.examples, *differences[:_SHOWN]],
         }

@@ -17,7 +17,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -104,7 +104,7 @@ class Load:
     def __init__(self, api_url: str, key: str, log: EventLog, *, partitions: int, rate: float, seed: int) -> None:
         self.answers = Answers()
         self._url, self._log, self._rate = f"{api_url}/v1/events", log, rate
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
+        self._key = key
         self._simulator = Simulator(DistrictConfig(seed=seed, bad_ratio=BAD_RATIO), partitions)
         self._random = random.Random(seed)
         self._queue: queue.Queue[list[Event] | None] = queue.Queue(_QUEUED_BATCHES)
@@ -210,7 +210,7 @@ class Load:
                 return
 
     def _send(self) -> None:
-        with httpx.Client(timeout=_ANSWER_WITHIN_S, trust_env=False, verify=False, headers=self._headers) as client:
+        with event_client(self._key) as client:
             while not self._abandoned.is_set():
                 try:
                     batch = self._queue.get(timeout=0.5)
@@ -221,19 +221,42 @@ class Load:
                 self._send_until_answered(client, batch)
 
     def _send_until_answered(self, client: httpx.Client, batch: list[Event]) -> None:
-        body, pause_s = b"\n".join(event.value for event in batch), _PAUSE_S[0]
-        while not self._abandoned.is_set():
-            try:
-                answer = client.post(self._url, content=body)
-            except httpx.TransportError:
-                pass
-            else:
-                if answer.status_code in _ANSWERED:
-                    self._remembered.extend(self.answers.note(batch, answer.json()["results"])[::20])
-                    return
-                if answer.status_code not in _SEND_AGAIN:
-                    raise LoadError(f"the API answered {answer.status_code}: {answer.text[:500]}")
-            with self.answers.lock:
-                self.answers.sent_again += 1
-            self._abandoned.wait(pause_s)
-            pause_s = min(pause_s * 2, _PAUSE_S[1])
+        body = b"\n".join(event.value for event in batch)
+        results = post_until_answered(client, self._url, body, self._abandoned, self._sent_again)
+        if results is not None:
+            self._remembered.extend(self.answers.note(batch, results)[::20])
+
+    def _sent_again(self) -> None:
+        with self.answers.lock:
+            self.answers.sent_again += 1
+
+
+def post_until_answered(
+    client: httpx.Client, url: str, body: bytes, abandoned: threading.Event, again: Callable[[], None]
+) -> list[dict[str, Any]] | None:
+    """The results of each event, from the first answer that is one; None: ``abandoned`` was set before.
+
+    ``again`` is called for every answer that is none. :raises LoadError: the API answered what it never should.
+    """
+    pause_s = _PAUSE_S[0]
+    while not abandoned.is_set():
+        try:
+            answer = client.post(url, content=body)
+        except httpx.TransportError:
+            pass
+        else:
+            if answer.status_code in _ANSWERED:
+                results: list[dict[str, Any]] = answer.json()["results"]
+                return results
+            if answer.status_code not in _SEND_AGAIN:
+                raise LoadError(f"the API answered {answer.status_code}: {answer.text[:500]}")
+        again()
+        abandoned.wait(pause_s)
+        pause_s = min(pause_s * 2, _PAUSE_S[1])
+    return None
+
+
+def event_client(key: str) -> httpx.Client:
+    """A client that posts events, one a line."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
+    return httpx.Client(timeout=_ANSWER_WITHIN_S, trust_env=False, verify=False, headers=headers)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import psutil
@@ -61,8 +62,10 @@ class World:
 
 
 @contextlib.contextmanager
-def running_world(data_dir: Path, kafka: bool, note: Callable[[str], None]) -> Iterator[World]:
-    """:raises ChildFailedError: something can't run."""
+def running_world(
+    data_dir: Path, kafka: bool, note: Callable[[str], None], more: Mapping[str, object] = MappingProxyType({})
+) -> Iterator[World]:
+    """``more``: further settings. :raises ChildFailedError: something can't run."""
     with contextlib.ExitStack() as stack:
         broker = None
         if kafka:
@@ -70,7 +73,7 @@ def running_world(data_dir: Path, kafka: bool, note: Callable[[str], None]) -> I
 
             note("启动 Kafka · starting a Kafka broker (the first time its jars are fetched)")
             broker = stack.enter_context(DevBroker.start(data_dir / "kafka"))
-        settings = chaos_settings(data_dir, None if broker is None else f"kafka://{broker.bootstrap}")
+        settings = chaos_settings(data_dir, None if broker is None else f"kafka://{broker.bootstrap}", more)
         supervisor = Supervisor(settings.data_dir / "logs")
         stack.callback(supervisor.stop)
         _, api_key = adapters.issue_api_key(settings, "writer", DISTRICT_SCOPE, "chaos")  # before anybody asks for it
@@ -78,7 +81,7 @@ def running_world(data_dir: Path, kafka: bool, note: Callable[[str], None]) -> I
         yield World(settings, supervisor, broker, api_key)
 
 
-def chaos_settings(data_dir: Path, log_url: str | None) -> Settings:
+def chaos_settings(data_dir: Path, log_url: str | None, more: Mapping[str, object]) -> Settings:
     """Those of the environment, with what a chaos run needs on top."""
     api_port, store_port = free_ports(2)
     return settings_for(
@@ -93,5 +96,6 @@ def chaos_settings(data_dir: Path, log_url: str | None) -> Settings:
             "scopes": DISTRICT_SCOPE,
             "snapshot_interval_s": SNAPSHOT_INTERVAL_S,
             "rollup_interval_s": ROLLUP_INTERVAL_S,
+            **more,
         }
     )

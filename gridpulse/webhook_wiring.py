@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import ExitStack
 from zoneinfo import ZoneInfo
 
+import uvloop
 from prometheus_client import start_http_server
 
 from gridpulse import adapters
@@ -61,7 +61,7 @@ def run_worker(settings: Settings, log: EventLog, stop: threading.Event) -> None
         )
         shares = Shares(settings.webhook_concurrency, settings.webhook_per_subscription, settings.webhook_per_host)
         desk = Desk(ports, lambda host_of: Dispatcher(outbox, host_of, shares))
-        asyncio.run(_deliver(settings, ports, desk, follower, stop, Keep(seen_ms=2 * max(max_age_ms, _DAY_MS))))
+        uvloop.run(_deliver(settings, ports, desk, follower, stop, Keep(seen_ms=2 * max(max_age_ms, _DAY_MS))))
 
 
 async def _deliver(
@@ -72,7 +72,7 @@ async def _deliver(
         tls = tls_context(settings.webhook_ca_file)
     except OSError as error:
         raise StartError(f"GRIDPULSE_WEBHOOK_CA_FILE: cannot read {settings.webhook_ca_file}: {error}") from error
-    connections = Connections(resolver, rule, tls, settings.webhook_per_host)
+    connections = Connections(resolver, rule, tls)
     secret = settings.webhook_smtp_password
     password = secret.get_secret_value() if secret is not None else None
     url = settings.webhook_smtp_url

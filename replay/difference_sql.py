@@ -24,9 +24,10 @@ COMPARED: tuple[Table, ...] = (DETECTIONS, STATUSES, ALERTS)
 
 NEAR_MS = 3_600_000
 SPILLING = {"max_bytes_before_external_group_by": 200_000_000, "max_bytes_before_external_sort": 200_000_000}
-# Names that follow from what moved anyway: they are not worth naming, and a model's name changes with any parameter.
-_NOT_NAMED = frozenset({"event_id", "source", "cause_id", "alert", "detected_time_ms", "model_version"})
-_MODEL = "model_version"
+# A model's name changes with any parameter, and a step's number with any step before it: labels, no contents.
+_LABELS = frozenset({"model_version", "step_number"})
+# Names that follow from what moved anyway: they are not worth naming.
+_NOT_NAMED = _LABELS | {"event_id", "source", "cause_id", "alert", "group", "silenced_by", "detected_time_ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _side(number: int, database: str, table: Table) -> str:
     columns = content_columns(table)
     named = [name for name in columns if name not in _NOT_NAMED]
     texts = ", ".join(f"ifNull(toString({name}), '–')" for name in named)
-    content = ", ".join(name for name in columns if name != _MODEL)
+    content = ", ".join(name for name in columns if name not in _LABELS)
     fields = {
         "detected_ms": f"assumeNotNull({detected_ms(table)})", "scope": "toString(scope)", "detector": words.detector,
         "rule": words.rule, "subject": words.subject, "step": words.step, "score": words.score,
@@ -234,7 +235,7 @@ _PHRASES = {
         "later": "晚 {seconds} 秒",
         "earlier": "早 {seconds} 秒",
         "columns": "变动的列 ",
-        "relabelled": "内容相同,仅模型名不同",
+        "relabelled": "内容相同,仅模型名或步骤序号不同",
         "another": "起因不同",
         "own": "。原述:",
     },
@@ -250,7 +251,7 @@ _PHRASES = {
         "later": "{seconds} s later",
         "earlier": "{seconds} s earlier",
         "columns": "columns that differ: ",
-        "relabelled": "same contents, only the model's name differs",
+        "relabelled": "same contents, only the model's name or the step's number differs",
         "another": "another cause",
         "own": ". In its own words: ",
     },

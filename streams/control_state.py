@@ -148,7 +148,7 @@ def control_record(event_log: EventLog, data: EventData, key: str, event_id: str
         "source": source,
         "type": f"{data.type_name}.v{data.version}",
         "scope": scope or NO_SCOPE,
-        "partitionkey": key,  # a rescaled log puts it where its history is looked for
+        "partitionkey": key,  # a log copied into another number of partitions keeps its history together
         "datacontenttype": "application/json",
         "data": data.model_dump(exclude_none=True),
     }

@@ -13,7 +13,6 @@ from schemas.families.fields import Ref
 from schemas.families.system import Verdict
 from schemas.strict import SCOPE_PATTERN
 
-Detector = Literal["irregular_movement", "device_offline", "noise_limit"]
 MAX_COMMENT_CHARS = 500
 Comment = Annotated[
     str, Field(min_length=1, max_length=MAX_COMMENT_CHARS, description="原因或说明,勿含个人信息 why; nothing personal")
@@ -74,7 +73,7 @@ class SilenceIn(In):
         description="静默的范围及其下级;默认为密钥的范围 the subtree; default: the key's own",
     )  # fmt: skip
     kind: SilenceKind = Field("silence", description="手动、检修或停电 by hand, maintenance or a power cut")
-    detector: Detector | None = Field(None, description="仅此检测器 only this detector's alerts")
+    detector: str | None = Field(None, max_length=64, description="仅此检测器 only this detector's alerts")
     rule: str | None = Field(None, max_length=64, description="仅此规则 only this rule's alerts")
     subject: str | None = Field(None, min_length=1, max_length=128, description="仅此对象 only alerts about this")
     starts_time: AwareDatetime | None = Field(None, description="起,默认现在 from when on; default: now")

@@ -42,7 +42,7 @@ class SubscriptionIn(_In):
     rules: Words = Field([], description="规则,空为全部 which rules; empty: all")
     min_severity: Severity = Field("info", description="最低严重程度(该步骤时) how grave at least, at that step")
     steps: Words = Field([], description="步骤,空为全部 which steps; empty: all. " + ", ".join(STEPS))
-    silenced: bool = Field(False, description="是否包括被静默、被归组的告警 whether silenced and grouped alerts are wanted too")
+    silenced: bool = Field(False, description="含被静默、被归组的告警 silenced and grouped alerts too")
     note: str | None = Field(None, max_length=MAX_NOTE_CHARS, description="用途 whom it is for")
     sign_secret: str | None = Field(None, max_length=MAX_SIGN_SECRET_CHARS, description=_SIGN_SECRET)
 

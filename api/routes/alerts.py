@@ -98,7 +98,7 @@ async def get_alert(context: Context, scope: ReaderScope, zone: Zone, alert: Ale
         if row is None:
             raise Refusal("not-found", f"此范围内没有告警 {alert}", f"no alert {alert} in this scope")
         steps = context.deps.queries.alert_steps(scope, alert)
-        times = context.deps.queries.alert_times_of(scope, alert)
+        times = context.deps.queries.alert_times_of(row.scope, alert)
         cases = context.deps.queries.alert_cases(row.scope, alert, row.case)
         return AlertAnswer(
             **fresh(freshness, zone),

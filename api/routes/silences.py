@@ -6,6 +6,7 @@ outside its own scope.
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from api.problems import Refusal, documented, wrong_parameter
 from api.security import Operator, ReaderScope, allowed_scope
 from projections.queries.life_cycle_ports import SilenceQuery, SilenceState
 from schemas.families.civic import AlertSilence
-from schemas.rules import RULES
+from schemas.rules import DETECTORS, RULES
 from streams.ports import Principal
 
 router = APIRouter(tags=["alerts"], route_class=JsonBodyRoute)
@@ -47,16 +48,17 @@ WhyParam = Annotated[
     ),
     responses=answered(202, SILENCE)
     | documented(
-        "unauthorized", "role-not-allowed", "scope-not-allowed", "invalid-parameter", *BODY_PROBLEMS, "log-unavailable"
+        "unauthorized", "role-not-allowed", "scope-not-allowed", "invalid-parameter", *BODY_PROBLEMS,
+        "log-unavailable", "store-unavailable", "query-timeout",
     ),
-)
+)  # fmt: skip
 def make_silence(
     context: Context, principal: Operator, zone: Zone, wanted: SilenceIn, idempotency_key: IdempotencyKey = None
 ) -> SilenceAnswer:
     scope = _silenced_scope(principal, wanted)
     now = context.deps.now()
     starts, ends = _span(wanted, now)
-    _check_rule(wanted)
+    _check_words(wanted)
     silence = named_id(principal, idempotency_key, "silence", scope, wanted.model_dump_json())
     data = AlertSilence(
         silence=silence, kind=wanted.kind, silenced_scope=scope, detector=wanted.detector, rule=wanted.rule,
@@ -64,6 +66,8 @@ def make_silence(
         comment=wanted.comment, status="active",
     )  # fmt: skip
     is_new = say(context, event_of(context, data, silence, scope), principal, everywhere=True)
+    if not is_new and (made := context.deps.queries.silence(scope, silence, now)) is not None:
+        starts, ends = made.starts_time, made.ends_time  # those of the first request, which counts
     return SilenceAnswer(
         silence=silence,
         scope=scope,
@@ -174,11 +178,23 @@ def _span(wanted: SilenceIn, now: datetime) -> tuple[datetime, datetime]:
     return starts, ends
 
 
-def _check_rule(wanted: SilenceIn) -> None:
-    known = RULES[wanted.detector] if wanted.detector else tuple(rule for rules in RULES.values() for rule in rules)
-    if wanted.rule is not None and wanted.rule not in known:
+def _check_words(wanted: SilenceIn) -> None:
+    if wanted.detector is not None:
+        _check_word("body.detector", wanted.detector, DETECTORS)
+    detectors = DETECTORS if wanted.detector is None else (wanted.detector,)
+    if wanted.rule is not None:
+        _check_word("body.rule", wanted.rule, tuple(rule for name in detectors for rule in RULES[name]))
+
+
+def _check_word(parameter: str, word: str, known: tuple[str, ...]) -> None:
+    """A misspelt word would match nothing, for ever and in silence."""
+    if word not in known:
+        near = difflib.get_close_matches(word, known, 1)
+        hint_zh, hint_en = (f";相近:{near[0]}", f"; near: {near[0]}") if near else ("", "")
         allowed = ", ".join(known)
-        raise wrong_parameter("body.rule", f"没有此规则;可选:{allowed}", f"there is no such rule; allowed: {allowed}")
+        raise wrong_parameter(
+            parameter, f"没有此名称{hint_zh};可选:{allowed}", f"there is none of that name{hint_en}; allowed: {allowed}"
+        )
 
 
 def _ms(at: datetime) -> int:

@@ -29,19 +29,35 @@ def register(app: typer.Typer) -> None:
 
 def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, help="故障分钟数,各日志平分 · Minutes of faults in all.")] = 5.0,
-    log: Annotated[ChaosLog, typer.Option(help="日志种类 · Which log; both: one after the other.")] = ChaosLog.both,
+    log: Annotated[
+        ChaosLog | None,
+        typer.Option(help="日志种类 · Which log; both: one after the other. Default: both; with --alerts sqlite."),
+    ] = None,
     rate: Annotated[float, typer.Option(min=10, help="每秒事件数 · Events per second to send.")] = 1000.0,
     seed: Annotated[int, typer.Option(min=0, help="随机种子 · Seed of district and faults.")] = 7,
     data_dir: Annotated[
         Path | None, typer.Option(help="新数据目录;缺省为临时 · A new one; default: temporary.")
     ] = None,
+    alerts: Annotated[
+        bool,
+        typer.Option("--alerts", help="告警风暴送达 webhook · A storm of alerts to webhooks instead of --minutes."),
+    ] = False,
+    storm: Annotated[int, typer.Option(min=10, max=100_000, help="告警数 · Alerts of the storm.")] = 10_000,
+    endpoints: Annotated[
+        int, typer.Option(min=4, max=200, help="接收端数 · Endpoints; a fifth fails at random, a tenth hangs.")
+    ] = 50,
     json: Json = False,
 ) -> None:
     """Load, kills and outages; then nothing may be lost, there twice, or other than the log says."""
     with sentences():
         from gridpulse.chaos import LOGS, ChaosOptions, run_chaos
+        from gridpulse.chaos_alerts import AlertChaosOptions, run_alert_chaos
 
-        logs = tuple(kind for kind in LOGS if log.value in (kind, "both"))
+        wanted = log or (ChaosLog.sqlite if alerts else ChaosLog.both)
+        logs = tuple(kind for kind in LOGS if wanted.value in (kind, "both"))
+        if alerts:
+            run_alert_chaos(AlertChaosOptions(storm, endpoints, logs, seed, json, data_dir))
+            return
         run_chaos(ChaosOptions(minutes=minutes, logs=logs, rate=rate, seed=seed, json=json, data_dir=data_dir))
 
 

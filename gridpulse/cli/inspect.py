@@ -19,6 +19,7 @@ class Benchmark(StrEnum):
 
     throughput = "throughput"
     latency = "latency"
+    alerts = "alerts"
     state = "state"
     query = "query"
     replay = "replay"
@@ -90,11 +91,12 @@ def bench(
     seconds: Annotated[int | None, typer.Option(min=1, help="时长 · How long to measure.")] = None,
     partitions: Annotated[int, typer.Option(min=1, help="分区数 · Partitions per topic.")] = 1,
     runs: Annotated[int | None, typer.Option(min=1, help="次数,取中位数 · Runs; the median counts.")] = None,
+    clients: Annotated[int | None, typer.Option(min=1, help="实时流客户端数 · Clients of the live stream.")] = None,
     json: Json = False,
 ) -> None:
     with sentences():
         from benchmarks.run import Asked, run_benchmark
 
-        asked = Asked(events, devices, rate, seconds, partitions, runs, log is LogKind.kafka)
+        asked = Asked(events, devices, rate, seconds, partitions, runs, log is LogKind.kafka, clients)
         result = run_benchmark(what.value, asked, lambda text: typer.echo(f"· {text}", err=True))
         emit(result, "\n".join(f"{name}: {value}" for name, value in result.items()), json)

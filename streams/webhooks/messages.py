@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from schemas.event import Event
-from schemas.families.subscriptions import SubscriptionPing
+from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing
 from schemas.families.system import Alert
 from schemas.strict import Limits, Rejected, parse_strict
 from streams.log import MAX_RECORD_BYTES
 from streams.webhooks.deliveries import Delivery
 from streams.webhooks.notices import AlertNotice, Notice, PingNotice
-from streams.webhooks.payloads import payload_of
+from streams.webhooks.payloads import Payload, payload_of
 from streams.webhooks.robots import refusal_of, signed
 from streams.webhooks.sending import Message
 from streams.webhooks.signing import signed_headers
@@ -51,6 +51,8 @@ class Composer:
     def __init__(self, vault: Vault, zone: ZoneInfo) -> None:
         self._vault, self._zone = vault, zone
         self._notices: OrderedDict[str, Notice] = OrderedDict()
+        self._payloads: OrderedDict[tuple[str, str], Payload] = OrderedDict()
+        self._opened: dict[str, tuple[int, str, str | None]] = {}  # revision, URL and robot's secret by subscription
 
     def notice(self, delivery: Delivery) -> Notice:
         """What a delivery tells."""
@@ -67,16 +69,16 @@ class Composer:
     def host(self, subscription: Subscription) -> str:
         """Which connections a subscription's deliveries share with others."""
         try:
-            return urlsplit(subscription.url(self._vault)).netloc or subscription.state.kind
+            return urlsplit(self._secrets(subscription)[0]).netloc or subscription.state.kind
         except (SealBrokenError, ValueError):
             return ""
 
     def message(self, subscription: Subscription, delivery: Delivery, now_ms: int) -> Message:
         """The request of an attempt made now. :raises SealBrokenError: the address was sealed with another key."""
         kind = subscription.state.kind
-        payload = payload_of(kind, self.notice(delivery), self._zone)
-        secret = subscription.sign_secret(self._vault)
-        url, body = signed(kind, subscription.url(self._vault), payload.body, secret, now_ms)
+        plain_url, secret = self._secrets(subscription)
+        payload = self._payload(kind, delivery)
+        url, body = signed(kind, plain_url, payload.body, secret, now_ms)
         keys = subscription.signing_keys(self._vault, now_ms)
         headers = {
             "content-type": payload.content_type,
@@ -84,3 +86,20 @@ class Composer:
             **signed_headers(delivery.webhook_id, now_ms, body, keys),
         }
         return Message(url, headers, body, partial(refusal_of, kind), payload.subject)
+
+    def _payload(self, kind: SubscriptionKind, delivery: Delivery) -> Payload:
+        key = delivery.event_id, kind
+        known = self._payloads.get(key)
+        if known is None:
+            known = self._payloads[key] = payload_of(kind, self.notice(delivery), self._zone)
+            if len(self._payloads) > _KEPT:
+                self._payloads.popitem(last=False)
+        return known
+
+    def _secrets(self, subscription: Subscription) -> tuple[str, str | None]:
+        name, revision = subscription.subscription, subscription.state.revision
+        known = self._opened.get(name)
+        if known is None or known[0] != revision:
+            known = revision, subscription.url(self._vault), subscription.sign_secret(self._vault)
+            self._opened[name] = known
+        return known[1], known[2]

@@ -11,9 +11,10 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,9 @@ from streams.webhooks.addresses import AddressRefusedError, AddressRule, check_a
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """The addresses of a host. :raises OSError: it has none, or nobody could be asked."""
 
+Origin = tuple[str, str, int]
 _RESOLVERS: Final = 16
-_MAX_POOLS: Final = 1_000
+_MAX_IDLE: Final = 256
 _KEEPALIVE_S: Final = 30.0
 
 
@@ -88,33 +90,67 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
 
 
 class Connections:
-    """A pool of connections for every origin, so that none waits for another's; kept for ``_KEEPALIVE_S`` when idle."""
+    """Connections that are kept for the next message to their origin. How many there may be is not decided here.
 
-    def __init__(self, resolve: Resolve, rule: AddressRule, tls: ssl.SSLContext, per_origin: int) -> None:
-        self._backend, self._tls, self._per_origin = CheckedBackend(resolve, rule), tls, per_origin
-        self._pools: OrderedDict[tuple[str, str, int], httpcore.AsyncConnectionPool] = OrderedDict()
+    Not httpcore's own pool: that looks at all of its connections for every request that begins or ends.
+    """
 
-    async def to(self, scheme: str, host: str, port: int) -> httpcore.AsyncConnectionPool:
-        """The pool of an origin."""
+    def __init__(self, resolve: Resolve, rule: AddressRule, tls: ssl.SSLContext) -> None:
+        self._backend, self._tls = CheckedBackend(resolve, rule), tls
+        self._idle: OrderedDict[httpcore.AsyncHTTPConnection, None] = OrderedDict()  # the longest idle first
+        self._of_origin: dict[Origin, list[httpcore.AsyncHTTPConnection]] = defaultdict(list)
+
+    @asynccontextmanager
+    async def to(self, scheme: str, host: str, port: int) -> AsyncIterator[httpcore.AsyncHTTPConnection]:
+        """A connection for one message; it is kept if the exchange left it fit for another."""
         origin = scheme, host, port
-        pool = self._pools.get(origin)
-        if pool is None:
-            pool = self._pools[origin] = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls,
-                max_connections=self._per_origin,
-                max_keepalive_connections=self._per_origin,
-                keepalive_expiry=_KEEPALIVE_S,
-                network_backend=self._backend,
-            )
-        self._pools.move_to_end(origin)
-        while len(self._pools) > _MAX_POOLS:
-            _, idle = self._pools.popitem(last=False)
-            await idle.aclose()
-        return pool
+        connection = await self._kept(origin) or httpcore.AsyncHTTPConnection(
+            origin=httpcore.Origin(scheme.encode(), host.encode(), port),
+            ssl_context=self._tls,
+            keepalive_expiry=_KEEPALIVE_S,
+            network_backend=self._backend,
+        )
+        try:
+            yield connection
+        finally:
+            if connection.is_idle():
+                self._idle[connection] = None
+                self._of_origin[origin].append(connection)
+                await self._drop_oldest()
+            else:
+                await connection.aclose()
+
+    async def _kept(self, origin: Origin) -> httpcore.AsyncHTTPConnection | None:
+        """The one that was used last, if the other side has not closed it."""
+        kept = self._of_origin.get(origin)
+        while kept:
+            connection = kept.pop()
+            del self._idle[connection]
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        self._of_origin.pop(origin, None)
+        return None
+
+    async def _drop_oldest(self) -> None:
+        """Keep no more than ``_MAX_IDLE``, and none for long that nobody asks for."""
+        while self._idle:
+            oldest = next(iter(self._idle))
+            if len(self._idle) <= _MAX_IDLE and not oldest.has_expired():
+                return
+            del self._idle[oldest]
+            for origin, kept in self._of_origin.items():
+                if oldest in kept:
+                    kept.remove(oldest)
+                    if not kept:
+                        del self._of_origin[origin]
+                    break
+            await oldest.aclose()
 
     async def close(self) -> None:
-        while self._pools:
-            await self._pools.popitem()[1].aclose()
+        while self._idle:
+            await self._idle.popitem()[0].aclose()
+        self._of_origin.clear()
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:

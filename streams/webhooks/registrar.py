@@ -90,6 +90,7 @@ class Registrar:
         scope_roots: Sequence[str] = (),
         max_per_key: int = MAX_PER_KEY,
         monotonic_s: Callable[[], float] = time.monotonic,
+        sends_email: bool = True,
     ) -> None:
         """:raises streams.log.LogUnavailableError: the control topic can't be read."""
         self.rule = rule
@@ -98,14 +99,15 @@ class Registrar:
         self._now_ms = now_ms
         self._scope_roots = tuple(scope_roots)
         self._max_per_key = max_per_key
+        self._sends_email = sends_email
         self._state = ControlState(event_log, SubscriptionState, key_of, follows, monotonic_s)
         self._orders = threading.Lock()
 
     def all(self, principal: Principal) -> list[Subscription]:
         """Those in the principal's scope, by id."""
         self._state.refresh()
-        states = self._state.all()
-        return [Subscription(state) for state in states if state.status != "deleted" and _may(principal, state)]
+        seen = (state for state in self._state.all() if principal.covers(state.subscription_scope))
+        return [Subscription(state) for state in seen if state.status != "deleted"]
 
     def get(self, principal: Principal, subscription: str) -> Subscription:
         """:raises UnknownSubscriptionError: not in the principal's scope, or deleted."""
@@ -122,6 +124,11 @@ class Registrar:
         if len(url) > MAX_URL_CHARS or not url.startswith(MAILTO) or not _EMAIL.fullmatch(url.removeprefix(MAILTO)):
             raise AddressRefusedError(
                 "邮件订阅的 url 须为 mailto:名称@域名", "the url of an email subscription is mailto:name@domain"
+            )
+        if not self._sends_email:
+            raise AddressRefusedError(
+                "本系统未配置邮件;请运维设置 GRIDPULSE_WEBHOOK_SMTP_URL",
+                "no email is sent from here; ask the operator to set GRIDPULSE_WEBHOOK_SMTP_URL",
             )
         return None
 
@@ -228,7 +235,7 @@ class Registrar:
 
     def _known(self, principal: Principal, subscription: str) -> Subscription:
         state = self._state.get(subscription)
-        if state is None or state.status == "deleted" or not _may(principal, state):
+        if state is None or state.status == "deleted" or not principal.covers(state.subscription_scope):
             raise UnknownSubscriptionError(subscription)
         return Subscription(state)
 
@@ -287,10 +294,6 @@ class Registrar:
             allowed = ", ".join(SIGNING_KINDS)
             raise FilterError("sign_secret", f"仅用于 {allowed}", f"is for {allowed} only")
         return self._vault.seal(secret, subscription, SIGN_SECRET_FIELD)
-
-
-def _may(principal: Principal, state: SubscriptionState) -> bool:
-    return principal.covers(state.subscription_scope)
 
 
 def _or(wished: Any, before: Any, otherwise: Any) -> Any:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import httpcore
 
@@ -96,24 +97,36 @@ class HttpSender:
 
     async def _exchange(self, message: Message, exchange: _Exchange) -> None:
         target = check_url(message.url, self._rule)
-        pool = await self._connections.to(target.scheme, target.host, target.port)
         # Every one of them is within the whole's time, which is what bounds it.
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), self._bounds.exchange_s)
-        async with pool.stream(
+        netloc = urlsplit(message.url).netloc
+        request = httpcore.Request(
             "POST",
             message.url,
-            headers=[(name.encode("ascii"), value.encode("utf-8")) for name, value in message.headers.items()],
+            headers=[
+                (b"host", netloc.encode("ascii")),
+                (b"content-length", str(len(message.body)).encode()),
+                *((name.encode("ascii"), value.encode("utf-8")) for name, value in message.headers.items()),
+            ],
             content=message.body,
             extensions={"timeout": timeouts},
-        ) as response:
-            exchange.status_code = response.status
-            headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-            exchange.retry_after, exchange.location = headers.get(b"retry-after"), headers.get(b"location")
-            async with asyncio.timeout(self._bounds.body_s):
-                async for part in response.aiter_stream():
-                    exchange.body += part[: self._bounds.body_bytes - len(exchange.body)]
-                    if len(exchange.body) >= self._bounds.body_bytes:
-                        break  # the rest is not read: the connection is closed
+        )
+        async with self._connections.to(target.scheme, target.host, target.port) as connection:
+            response = await connection.handle_async_request(request)
+            try:
+                await self._read(response, exchange)
+            finally:
+                await response.aclose()
+
+    async def _read(self, response: httpcore.Response, exchange: _Exchange) -> None:
+        exchange.status_code = response.status
+        headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        exchange.retry_after, exchange.location = headers.get(b"retry-after"), headers.get(b"location")
+        async with asyncio.timeout(self._bounds.body_s):
+            async for part in response.aiter_stream():
+                exchange.body += part[: self._bounds.body_bytes - len(exchange.body)]
+                if len(exchange.body) >= self._bounds.body_bytes:
+                    break  # the rest is not read: the connection is closed
 
     def _answer(self, message: Message, exchange: _Exchange, failure: str | None, latency_ms: int) -> Answer:
         status, body = exchange.status_code, exchange.body

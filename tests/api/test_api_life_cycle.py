@@ -237,6 +237,23 @@ def test_a_silence_is_said_everywhere_by_the_key(world: Any, http: TestClient) -
     assert (later.json()["state"], later.json()["ends_time"]) == ("pending", "2026-03-02T01:00:00+08:00")
 
 
+def test_the_same_silence_again_is_the_same_one(world: Any, http: TestClient) -> None:
+    body = {"scope": A, "duration_s": 3600, "comment": "x"}
+
+    def post(key: str, **changes: Any) -> dict[str, Any]:
+        headers = {"X-API-Key": key, "Idempotency-Key": "one"}
+        return dict(http.post("/v1/silences", json=body | changes, headers=headers).json())
+
+    first = post("operator-a")
+    world.queries.silence_rows = [silence(first["silence"], starts_time=NOON - timedelta(minutes=1))]
+    again = post("operator-a")
+    assert (again["silence"], again["status"]) == (first["silence"], "duplicate")
+    assert again["starts_time"] == "2026-03-01T11:59:00+08:00"  # it began with the first request
+    assert len(world.ingest.said) == 1
+    others = {post("operator")["silence"], post("operator-a", comment="y")["silence"], make(http).json()["silence"]}
+    assert len({first["silence"], *others}) == 4
+
+
 def test_nobody_silences_beside_his_subtree(world: Any, http: TestClient) -> None:
     for scope in (B, "wuhu", "wuhu/jinghu2"):
         assert kind_of(make(http, scope=scope)) == "scope-not-allowed"

@@ -89,9 +89,10 @@ def test_made_up_requests_get_documented_answers(world: Any, http: TestClient) -
 
     for result in schema.get_all_operations():
         operation = result.ok()
+        is_one_of_many = operation.method == "post" and operation.path.count("/") > 3  # what is done to one thing
 
         @hypothesis.settings(
-            max_examples=25, deadline=None, derandomize=True, database=None,
+            max_examples=8 if is_one_of_many else 25, deadline=None, derandomize=True, database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
         )  # fmt: skip
         @hypothesis.given(case=operation.as_strategy())

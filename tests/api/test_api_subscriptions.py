@@ -11,7 +11,10 @@ from schemas.families.subscriptions import SubscriptionPing, SubscriptionState
 from schemas.records import TopicPartition
 from schemas.strict import Limits, parse_strict
 from streams.control_state import CONTROL_TOPIC, LatestByKey
+from streams.webhooks.addresses import AddressRule
+from streams.webhooks.registrar import Registrar
 from streams.webhooks.subscriptions import SubscriptionBook
+from streams.webhooks.vault import Vault
 
 URL = "https://hooks.example.org/in?token=top-secret"
 JINGHU = "wuhu/jinghu"
@@ -137,6 +140,17 @@ def test_what_can_t_be_is_refused_in_both_languages(world: Any, http: TestClient
         assert zh in problem["detail"], wanted
         assert en in problem["detail_en"], wanted
     assert values(world) == []
+
+
+def test_email_is_refused_where_no_mail_server_is_known(world: Any) -> None:
+    wanted = {"kind": "email", "url": "mailto:zhang.san@example.org"}
+    with world.client() as http:
+        assert http.post("/v1/subscriptions", json=wanted, headers={"X-API-Key": "admin"}).status_code == 201
+    world.registrar = Registrar(world.live_log, Vault(b"k" * 32), AddressRule(), lambda: 0, sends_email=False)
+    with world.client() as http:
+        answer = http.post("/v1/subscriptions", json=wanted, headers={"X-API-Key": "admin"})
+    assert answer.status_code == 422
+    assert "GRIDPULSE_WEBHOOK_SMTP_URL" in answer.json()["detail"]
 
 
 TOO_LONG_OR_OF_ANOTHER_TYPE: list[dict[str, Any]] = [

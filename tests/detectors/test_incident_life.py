@@ -38,6 +38,12 @@ def test_severity_falls_to_the_gravest_of_the_last_minutes() -> None:
     assert "级别降为 warning" in found[-1].comment
 
 
+def test_its_end_has_the_gravest_severity_so_that_whoever_heard_of_it_hears_the_end() -> None:
+    rows = [noticed(T, severity="critical"), noticed(T + MINUTE), tick(T + 12 * MINUTE)]
+    found = steps([*rows, noticed(T + 13 * MINUTE, active=False)])
+    assert [(one.step, one.severity) for one in found[-2:]] == [("updated", "warning"), ("resolved", "critical")]
+
+
 def test_severity_that_is_heard_again_does_not_fall() -> None:
     rows = [noticed(T, severity="critical"), noticed(T + MINUTE), noticed(T + 9 * MINUTE, severity="critical")]
     found = steps([*rows, tick(T + 60 * MINUTE)])

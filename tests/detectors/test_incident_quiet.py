@@ -93,7 +93,7 @@ def test_a_devices_alert_is_quiet_while_its_gateway_s_is_open() -> None:
     found = run(rows)
     assert [(one.subject, *quiet(one)[:2]) for one in found] == [
         ("d1", "opened", False), ("gw", "opened", False), ("d1", "silenced", True), ("d2", "opened", True),
-        ("d1", "resolved", True), ("gw", "resolved", False), ("d2", "unsilenced", False),
+        ("d1", "resolved", False), ("gw", "resolved", False), ("d2", "unsilenced", False),
     ]  # fmt: skip
     assert (found[2].silenced_as, found[2].silenced_by) == ("inhibited", found[1].alert)
 
@@ -157,6 +157,8 @@ def test_the_next_one_stands_for_the_group_when_the_first_leaves_it() -> None:
         ("m1", "resolved", True, 0), ("m0", "resolved", False, 2), ("m2", "updated", False, 1),
     ]  # fmt: skip
     assert "另外 1 条" in (found[-1].comment or "")
+    later = run([*rows, noticed(T + 10, "m0", active=False), noticed(T + 11, "m3")], GROUPED)
+    assert later[-1].group == later[1].alert, "m1 stands for m3 now"
     silenced = run([*rows, silence(T + 10, T, T + HOUR, subject="m0")], GROUPED)
     assert folded(silenced[4:]) == [("m0", "silenced", False, 0), ("m1", "updated", False, 2)]
 

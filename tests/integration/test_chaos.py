@@ -38,6 +38,21 @@ def test_nothing_is_lost_nothing_is_there_twice_and_all_is_as_the_log_says(tmp_p
     assert all(peak < 1500 for peak in run["peak_rss_mb"].values())
 
 
+def test_everybody_gets_every_alert_once_and_in_order_though_everyone_is_killed(tmp_path: Path) -> None:
+    options = ("--alerts", "--storm", "100", "--endpoints", "8")
+    done = gridpulse("chaos", *options, "--data-dir", str(tmp_path / "chaos"), "--json", environment={})
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["alerts"], result["subscribers"]) == (100, 8)
+    assert result["missing"] == result["out_of_order"] == result["raised_twice"] == 0
+    assert result["unexplained"] == result["bad_signatures"] == 0
+    assert result["deliveries"] == 100 * 8 + 100 * 2  # two of them ask for the end of each, too
+    assert result["attempts"] > result["deliveries"]
+    (run,) = result["runs"]
+    assert run["kills_by_process"] == dict.fromkeys(("api", "pipeline", "store", "rollup", "webhooks"), 1)
+
+
 def test_events_are_taken_in_while_the_store_is_away(tmp_path: Path) -> None:
     world = World(tmp_path)
     key = world.issue_key()

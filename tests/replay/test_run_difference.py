@@ -21,7 +21,7 @@ from replay.run_sink import RunSink
 from replay.run_spec import RunSpec
 from replay.run_state import LaneState
 from schemas.codec import Decoder
-from schemas.families.system import Detection, DeviceStatus
+from schemas.families.system import Alert, Detection, DeviceStatus
 from schemas.strict import Limits
 from tests.flow.world import LANES
 from tests.replay.run_world import RunWorld, now
@@ -49,6 +49,17 @@ def status(device: str, at_ms: int, state: Any = "offline") -> Emitted:
     return Emitted(at_ms, True, 0, SCOPE, at_ms, data)
 
 
+def updated(number: int) -> Emitted:
+    """A step of an alert that one more or one less step came before."""
+    data = Alert(
+        alert="a1", alert_key="noise_limit/over_limit/m7", step="updated", detector="noise_limit", rule="over_limit",
+        subject="m7", severity="warning", count=4, opened_time_ms=1_000, updated_time_ms=7_000, score=60.0,
+        threshold=55.0, model_version="noise_limit-1-a", reason_zh="吵", reason_en="loud", detected_time_ms=7_000,
+        step_number=number,
+    )  # fmt: skip
+    return Emitted(7_000, False, 0, SCOPE, 7_000, data)
+
+
 ELSEWHERE = SCOPE.replace("jianyang", "huaqiang")
 NEAREST = {  # subject -> minutes in the base, minutes in the run, by how many minutes those that are one have moved
     "near": ([0], [60], [60.0]),
@@ -66,6 +77,7 @@ BASE = [
     detection("one", 1_000, "m6"), detection("two", 400 * MIN_MS, "m6", score=56.0),
     *(detection(f"base-{at}", at * MIN_MS + 1, subject) for subject, (base, _, _) in NEAREST.items() for at in base),
     detection("4", 2_000, "k1"), detection("5", 2_000, "k2"), status("k3", 2_000), detection("6", 2_000, "k4"),
+    updated(2),
 ]  # fmt: skip
 RUN = [
     detection("same", 1_000), status("d1", 5_000),
@@ -76,6 +88,7 @@ RUN = [
     *(detection(f"run-{at}", at * MIN_MS + 1, subject) for subject, (_, run, _) in NEAREST.items() for at in run),
     detection("1", 1_000, "k1", scope=ELSEWHERE), detection("2", 1_000, "k2", active=False),
     detection("3", 1_000, "k3"), detection("7", 2_000, "k4"),
+    updated(3),
 ]  # fmt: skip
 
 
@@ -103,8 +116,8 @@ def told(sides: tuple[Side, Side]) -> list[dict[str, Any]]:
     counts = [store_difference(live, *sides, EVERYTHING) for _ in range(2)]
     rows = stored_rows(live, "a", "live", 100)
     assert counts[0] == counts[1]
-    assert sum(counts[1].values()) == len(rows) + 1
-    assert counts[1]["relabelled"] == 1
+    assert sum(counts[1].values()) == len(rows) + 2
+    assert counts[1]["relabelled"] == 2
     return rows
 
 

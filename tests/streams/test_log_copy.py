@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from schemas.event import tick_record
+from schemas.families.subscriptions import SubscriptionState
 from schemas.golden_log import batches, golden_records
 from schemas.records import Headers, NewRecord, TopicPartition
 from schemas.topics import ALL_TOPICS, partition_key, partition_of
@@ -23,6 +25,7 @@ from streams.log_copy import copy_log
 from streams.log_kafka import KafkaLog
 from streams.log_memory import MemoryLog
 from streams.log_sqlite import SqliteLog
+from streams.webhooks.subscriptions import CONTROL_TOPIC, SubscriptionBook, state_record
 
 START_MS = 1_780_000_000_000
 READINGS = "gridpulse.readings"
@@ -134,6 +137,25 @@ def test_keys_are_known_in_the_copy() -> None:
     ring = LogKeyRing(target)
     assert all(ring.verify(text) for text in texts)
     assert len({where for where, end in target.end_offsets(["gridpulse.control"]).items() if end}) > 1
+
+
+def test_subscriptions_are_known_in_the_copy() -> None:
+    source, target = memory(), memory()
+    source.create_topics(ALL_TOPICS, 1)
+    fields: dict[str, Any] = {
+        "revision": 1, "kind": "standard", "shown_url": "", "sealed_url": "", "min_severity": "info", "silenced": False,
+        "secret_id": "s", "status": "active", "key_id": "k", "actor": "k",
+    }  # fmt: skip
+    for number in range(8):
+        scope = ("", "wuhu/jinghu")[number % 2]
+        state = SubscriptionState(subscription=f"sub_{number}", subscription_scope=scope, **fields)
+        source.append([state_record(source, state)])
+    copy_log(source, target, 4)
+    book, held = SubscriptionBook(4), target.end_offsets([CONTROL_TOPIC])
+    for where, end in held.items():
+        book.absorb(target.read(where, 0, end))
+    assert len(book.active()) == 8
+    assert sum(end > 0 for end in held.values()) > 1
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 5), (3, 1)])

@@ -74,7 +74,7 @@ async def sent(
     tls: ssl.SSLContext | None = None,
     complaint: Callable[[bytes], str | None] = lambda _: None,
 ) -> Answer:
-    connections = Connections(resolve, rule, tls or ssl.create_default_context(), 4)
+    connections = Connections(resolve, rule, tls or ssl.create_default_context())
     try:
         sender = HttpSender(connections, rule, bounds, lambda: 0)
         return await sender.send(Message(url, {"content-type": "application/json"}, b"{}", complaint))

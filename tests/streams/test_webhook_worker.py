@@ -73,7 +73,7 @@ async def worked(
     async with receiver(endpoints) as port:
         prepare(port)
         running = Running(world, Schedule(delays_s=(0.05,) * 5))
-        connections = Connections(resolve_local, LOCAL, tls_context(), 16)
+        connections = Connections(resolve_local, LOCAL, tls_context())
         http = HttpSender(connections, LOCAL, Bounds(exchange_s=2.0), wall_clock)
         ports = WorkerPorts(
             world.log, running.follower, running.outbox, running.desk, running.composer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import Response
@@ -27,6 +28,17 @@ def declared_metric(name: str) -> Metric:
     raise Refusal("unknown-metric", zh, en, extensions={"nearest": nearest})
 
 
+def meaning(metric: Metric) -> dict[str, Any]:
+    """What its figures are, in the catalogue and beside them."""
+    return {
+        "title_zh": metric.title_zh,
+        "title_en": metric.title_en,
+        "unit": metric.unit,
+        "aggregate": metric.aggregate,
+        "gap": metric.gap,
+    }
+
+
 async def answer_series(
     context: ApiContext, scope: str, declared: Metric, asked: Windows, by: str | None, only: Sequence[str]
 ) -> Response:
@@ -44,11 +56,7 @@ async def answer_series(
         return MetricSeriesOut(
             **fresh(freshness, asked.zone),
             metric=declared.name,
-            title_zh=declared.title_zh,
-            title_en=declared.title_en,
-            unit=declared.unit,
-            aggregate=declared.aggregate,
-            gap=declared.gap,
+            **meaning(declared),
             scope=scope,
             grain=asked.grain,
             timezone=asked.zone.key,

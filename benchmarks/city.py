@@ -26,10 +26,10 @@ BURST_DB = 95.0
 START_MS = 1_772_373_600_000  # 2026-03-01 22:00 in Shanghai
 INTERVAL_S = 17.0  # a million devices make 60,000 events per second
 DEVICES_PER_COMMUNITY = 500
-_DELAY_MS = 150  # from happening to being appended
+DELAY_MS = 150  # from happening to being appended
 BURST_EVERY, _SOS_EVERY = 200, 20_000  # groups of twenty; events
 _QUANTITIES = (("temperature", "Cel", 21.5), ("humidity", "%", 55.0), ("pm2_5", "ug/m3", 35.0), ("current", "A", 3.2))
-_OF_TWENTY = ("noise",) * 2 + ("climate",) * 8 + ("wearable",) * 7 + ("presence",) * 2 + ("gate",)
+OF_TWENTY = ("noise",) * 2 + ("climate",) * 8 + ("wearable",) * 7 + ("presence",) * 2 + ("gate",)
 _SECOND_MS = 1000
 
 
@@ -97,9 +97,9 @@ def _records(
     for number, event_ms in zip(numbers.tolist(), due_ms.tolist(), strict=True):
         if event_ms // _SECOND_MS > second:
             second = event_ms // _SECOND_MS
-            yield from closing_ticks(second * _SECOND_MS + _DELAY_MS - 1, partitions)
+            yield from closing_ticks(second * _SECOND_MS + DELAY_MS - 1, partitions)
         turn, device = divmod(number, devices)
-        bursts = device // len(_OF_TWENTY) % burst_every == turn % burst_every  # other meters each time
+        bursts = device // len(OF_TWENTY) % burst_every == turn % burst_every  # other meters each time
         yield _event(places, number, device, event_ms, float(values[number % 4096]), bursts)
 
 
@@ -130,7 +130,7 @@ _Said = type[Measured] | type[Heartbeat] | type[Presence] | type[Passage] | type
 
 
 def _record(place: _Place, said: _Said, event_id: str, event_ms: int, grid: str, source: str, data: str) -> NewRecord:
-    recorded_ms = event_ms + _DELAY_MS
+    recorded_ms = event_ms + DELAY_MS
     value = (
         f'{{"specversion":"1.0","id":"{event_id}","source":"{source}","type":"{said.type_name}.v{said.version}",'
         f'"time":"{_rfc3339(event_ms)}","recordedtime":"{_rfc3339(recorded_ms)}","scope":"{place.scope}/{grid}",'
@@ -157,7 +157,7 @@ def _places(devices: int, partitions: int) -> list[_Place]:
 
 
 def _kind(device: int) -> str:
-    return _OF_TWENTY[device % len(_OF_TWENTY)]
+    return OF_TWENTY[device % len(OF_TWENTY)]
 
 
 def _name(device: int) -> str:

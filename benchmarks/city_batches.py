@@ -13,19 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.city import DEVICES_PER_COMMUNITY, INTERVAL_S, START_MS
+from benchmarks.city import DELAY_MS, DEVICES_PER_COMMUNITY, INTERVAL_S, OF_TWENTY, START_MS
 from schemas.columns import ENVELOPE_SCHEMA, EventBatch, TypedRows
 from schemas.families.movement import Passage
 from schemas.families.readings import Heartbeat, Measured, Presence
 from schemas.families.registry import Device, Person
 from schemas.records import IntArray
 
-OF_TWENTY = ("noise",) * 2 + ("climate",) * 8 + ("wearable",) * 7 + ("presence",) * 2 + ("gate",)
 PERSONS_OF_TWENTY = OF_TWENTY.count("presence")
 _KINDS = tuple(dict.fromkeys(OF_TWENTY))
 _CODES = np.array([_KINDS.index(kind) for kind in OF_TWENTY])
 _GRIDS, _GATEWAY_DEVICES, _HOME_DEVICES = 4, 100, 20
-_DELAY_MS = 150  # from happening to being appended
 _TOPIC = "gridpulse.readings"
 
 
@@ -71,7 +69,7 @@ class CityBatches:
     def _batch(self, numbers: IntArray) -> EventBatch:
         devices = numbers % self.devices
         event_ms = START_MS + (numbers * (INTERVAL_S * 1000.0 / self.devices)).astype(np.int64)
-        recorded_ms = event_ms + _DELAY_MS
+        recorded_ms = event_ms + DELAY_MS
         codes = self._kinds(devices)
         at = {kind: np.flatnonzero(codes == code) for code, kind in enumerate(_KINDS)}
         measured = np.sort(np.concatenate([at["noise"], at["climate"]]))
@@ -142,7 +140,7 @@ class CityBatches:
                 "source": _texts("/iot/gw", devices // _GATEWAY_DEVICES),
                 "scope": scope,
                 "event_time_ms": event_ms[:count],
-                "recorded_time_ms": event_ms[:count] + (0 if ids is None else _DELAY_MS),
+                "recorded_time_ms": event_ms[:count] + (0 if ids is None else DELAY_MS),
                 "topic": _same(_TOPIC, count),
                 "partition": np.zeros(count, dtype=np.int64),
                 "offset": positions,

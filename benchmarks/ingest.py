@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
-import socket
 import statistics
 import threading
 import time
@@ -22,11 +21,13 @@ import orjson
 import psutil
 
 from benchmarks.city import city_records
+from benchmarks.figures import cpu_seconds, nearest_rank
+from benchmarks.world import settings_on_a_log
 from gridpulse import adapters
-from gridpulse.settings import Settings, load_settings
-from gridpulse.up import child
+from gridpulse.free_ports import free_ports
+from gridpulse.settings import Settings
+from gridpulse.up import api_child
 from schemas.topics import DOMAIN_TOPICS
-from streams.dev_broker import DevBroker
 from streams.log import EventLog
 from streams.supervise import Supervisor
 
@@ -57,7 +58,12 @@ def ingest(
     *, events: int, kafka: bool, scratch: Path, runs: int = 3, senders: int = SENDERS, batch_events: int = BATCH_EVENTS
 ) -> dict[str, Any]:
     """``runs`` times ``events``, each posted once; medians."""
-    with _settings(scratch, kafka) as settings, adapters.the_log(settings) as log, _api(settings) as pid:
+    (api_port,) = free_ports(1)
+    with (
+        settings_on_a_log(scratch, kafka, partitions=PARTITIONS, api_port=api_port, ticker=False) as settings,
+        adapters.the_log(settings) as log,
+        _api(settings) as pid,
+    ):
         _, key = adapters.issue_api_key(settings, "writer", "", "benchmark")
         _until_known(settings, key)
         _run(settings, key, _bodies(batch_events, 0, batch_events), 1, pid)  # the first request imports and learns
@@ -93,12 +99,13 @@ def _run(settings: Settings, key: str, bodies: Sequence[bytes], senders: int, pi
     told = _Told()
     waiting = iter(bodies)
     threads = [threading.Thread(target=_send, args=(settings, key, waiting, told)) for _ in range(senders)]
-    cpu_s, began_s = _cpu_s(pid), time.monotonic()
+    process = psutil.Process(pid)
+    cpu_s, began_s = cpu_seconds(process), time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    wall_s, cpu_s = time.monotonic() - began_s, _cpu_s(pid) - cpu_s
+    wall_s, cpu_s = time.monotonic() - began_s, cpu_seconds(process) - cpu_s
     if told.failure is not None:
         raise told.failure
     return {
@@ -106,7 +113,7 @@ def _run(settings: Settings, key: str, bodies: Sequence[bytes], senders: int, pi
         "events_per_s": told.accepted / wall_s,
         "api_cpu_us_per_event": cpu_s / told.accepted * 1e6,
         "request_p50_ms": statistics.median(told.requests_ms),
-        "request_p99_ms": sorted(told.requests_ms)[int(len(told.requests_ms) * 0.99)],
+        "request_p99_ms": nearest_rank(told.requests_ms, 0.99),
     }
 
 
@@ -136,11 +143,6 @@ def _send(settings: Settings, key: str, bodies: Iterator[bytes], told: _Told) ->
         connection.close()
 
 
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
-
-
 def _in_log(log: EventLog) -> int:
     """Records of the domain topics; no ticker runs."""
     ends, starts = log.end_offsets(DOMAIN_TOPICS), log.earliest_offsets(DOMAIN_TOPICS)
@@ -148,29 +150,11 @@ def _in_log(log: EventLog) -> int:
 
 
 @contextlib.contextmanager
-def _settings(scratch: Path, kafka: bool) -> Iterator[Settings]:
-    given: dict[str, object] = {
-        "data_dir": scratch / "data", "partitions": PARTITIONS, "api_port": _free_port(), "ticker": False,
-    }  # fmt: skip
-    with contextlib.ExitStack() as stack:
-        if kafka:
-            started = stack.enter_context(DevBroker.start(scratch / "kafka"))
-            given["log_url"] = f"kafka://{started.bootstrap}"
-        yield load_settings(given)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
 def _api(settings: Settings) -> Iterator[int]:
     """The API's process; its id. ClickHouse is not needed to take events in."""
     supervisor = Supervisor(settings.data_dir / "logs")
     try:
-        supervisor.start(child(settings, "api", lambda: _status(settings, "/healthz", None) == 200))
+        supervisor.start(api_child(settings))
         yield supervisor.pids()["api"]
     finally:
         supervisor.stop()
@@ -185,8 +169,8 @@ def _until_known(settings: Settings, key: str) -> None:
         time.sleep(0.1)
 
 
-def _status(settings: Settings, path: str, key: str | None) -> int | None:
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+def _status(settings: Settings, path: str, key: str) -> int | None:
+    headers = {"Authorization": f"Bearer {key}"}
     try:
         return httpx.get(f"{settings.api_url}{path}", headers=headers, timeout=5.0, trust_env=False).status_code
     except httpx.TransportError:

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from benchmarks.city import BURST_DB, city_records, city_registry
-from benchmarks.world import World, broker, world
+from benchmarks.figures import bytes_per_event, nearest_rank
+from benchmarks.world import World, new_log_url, world
 from gridpulse.latency import LatencyMeter
 from schemas.records import NewRecord, TopicPartition
 from schemas.topics import topic_of
@@ -53,8 +54,7 @@ class AlertTimes:
             self.taken_ms.append((now_s - due_s) * 1000.0)
 
     def percentile_ms(self, ratio: float) -> float | None:
-        taken = sorted(self.taken_ms)
-        return round(taken[min(len(taken) - 1, int(ratio * len(taken)))], 1) if taken else None
+        return round(nearest_rank(self.taken_ms, ratio), 1) if self.taken_ms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,8 @@ def latency(
     note: Note = lambda _: None,
 ) -> dict[str, Any]:  # fmt: skip
     """``rate``: events per second; ``seconds`` are measured, after some to settle."""
-    if kafka:
-        with broker(scratch) as started:
-            return _on(scratch, f"kafka://{started.bootstrap}", rate, seconds, devices, partitions, note)
-    return _on(scratch, None, rate, seconds, devices, partitions, note)
+    with new_log_url(scratch, kafka) as url:
+        return _on(scratch, url, rate, seconds, devices, partitions, note)
 
 
 def _on(
@@ -95,7 +93,7 @@ def _on(
         spent = live.spent().since(before)
         return {
             "rate": rate, "seconds": seconds, "devices": devices, "partitions": partitions, "events": meter.events,
-            "bytes_per_event": round(sum(len(r.value) for r in records) / len(records)),
+            "bytes_per_event": bytes_per_event(records),
             "events_per_s": round(events / took_s),
             "event_to_queryable_ms": {
                 "p50": _rounded(meter.percentile_ms(0.5)), "p99": _rounded(meter.percentile_ms(0.99)),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.json
 
+from benchmarks.figures import bytes_per_event
 from detectors.lane import DetectorParams, build_lane
 from replay.simulator import DistrictConfig, Simulator
 from schemas.codec import Decoder
@@ -68,7 +69,7 @@ def decode(events: int) -> dict[str, Any]:
     bare_s, _ = _timed(lambda: [_bare_parse(batch.values) for batch in batches])
     return {
         "events": len(records),
-        "bytes_per_event": round(sum(len(r.value) for r in records) / len(records)),
+        "bytes_per_event": bytes_per_event(records),
         "events_per_s": len(records) / wall_s,
         "cpu_us_per_event": cpu_s / len(records) * 1e6,
         "ratio_to_bare_parse": bare_s / wall_s,
@@ -115,7 +116,7 @@ def log(scratch: Path, events: int, kafka: bool) -> dict[str, Any]:
         read_s, _ = _timed(lambda: _read_all(event_log, TopicPartition(topic, 0), len(own)))
     return {
         "events": len(own),
-        "bytes_per_event": round(sum(len(r.value) for r in own) / len(own)),
+        "bytes_per_event": bytes_per_event(own),
         "append_events_per_s": len(own) / append_s,
         "read_events_per_s": len(own) / read_s,
     }

@@ -23,7 +23,7 @@ from benchmarks.city import DEVICES_PER_COMMUNITY, INTERVAL_S, START_MS, city_re
 from benchmarks.query_load import Question, ask
 from benchmarks.world import World, world
 from gridpulse import adapters
-from gridpulse.up import child
+from gridpulse.up import api_child
 
 HISTORY_METRICS = ("heartbeats", "presence", "temperature")
 MINUTES_OF_HISTORY, HOURS_OF_HISTORY = 120, 24 * 14
@@ -50,7 +50,7 @@ def query(
         note("registering the city")
         _prepare(live, devices)
         questions = _questions(_keys(live, devices))
-        live.supervisor.start(child(live.settings, "api", _answers(live)))
+        live.supervisor.start(api_child(live.settings))
         note("the load")
         with _feeding(live, devices, round(feed_rate * (seconds + 2 * warm_s)), feed_rate) as feeder:
             _say_go(feeder)
@@ -119,16 +119,6 @@ def _questions(keys: list[tuple[str, str, int]]) -> list[Question]:
     panels += [("metric", "/v1/metrics/heartbeats?grain=hour&from=-24h&by=scope")]
     panels += [("devices", "/v1/devices?limit=50"), ("alerts", "/v1/alerts?state=open&limit=50")]
     return [Question(kind, path, key) for _, key, often in keys for kind, path in panels * often]
-
-
-def _answers(live: World) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{live.settings.api_url}/healthz", timeout=2.0, trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    return ready
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from benchmarks.figures import percentile
 
 GIVE_UP_S = 30.0
 CONNECTIONS = 256
@@ -118,4 +119,4 @@ class _Client:
 def _percentile_ms(latencies_s: list[float], percent: int) -> float | None:
     if len(latencies_s) < 2:
         return None
-    return round(statistics.quantiles(latencies_s, n=100, method="inclusive")[percent - 1] * 1000.0, 1)
+    return round(percentile(latencies_s, percent) * 1000.0, 1)

@@ -14,6 +14,7 @@ import orjson
 
 from benchmarks.bare_loop import run_bare_loop
 from benchmarks.city import city_records, city_registry
+from benchmarks.figures import bytes_per_event
 from benchmarks.world import Ends, append_all, broker, domain_starts, world
 from schemas.topics import DOMAIN_TOPICS
 from streams.clocks import wall_clock
@@ -49,7 +50,7 @@ def replay(scratch: Path, *, events: int, devices: int, kafka: bool, note: Note 
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return {
             "events": said["events"], "devices": devices,
-            "bytes_per_event": round(sum(len(record.value) for record in records) / len(records)),
+            "bytes_per_event": bytes_per_event(records),
             "events_per_s": said["events_per_s"],
             "cpu_s_per_million_with_start": round(cpu_s / said["events"] * 1e6, 2),
             "bare_loop_events_per_s": round(bare.events_per_s),

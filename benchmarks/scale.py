@@ -10,27 +10,26 @@ import contextlib
 import multiprocessing
 import os
 import queue
-import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.city import city_records, city_registry, closing_ticks, last_ms
+from benchmarks.figures import bytes_per_event
+from benchmarks.world import append_all, settings_on_a_log
 from gridpulse import adapters
-from gridpulse.settings import Settings, load_settings
+from gridpulse.free_ports import free_ports
+from gridpulse.settings import Settings
 from schemas.codec import Decoded
 from schemas.records import RawBatch
 from schemas.topics import topic_of
 from streams.cluster import Cluster
-from streams.dev_broker import DevBroker
 from streams.flow import FlowConfig, run_flow
 
 PARTITIONS: Final = 4
 DEVICES: Final = 50_000  # a hundred communities, so that lanes are about equal
-_APPENDED_TOGETHER: Final = 10_000
 _TIMEOUT_S: Final = 900.0
 
 
@@ -46,12 +45,11 @@ class _Stage:
 
 def scale(*, events: int, kafka: bool, scratch: Path, devices: int = DEVICES) -> dict[str, Any]:
     """One run of each. ``ratio`` is that of two processes to one, on as many cores as there are."""
-    with _settings(scratch, kafka) as settings:
+    with settings_on_a_log(scratch, kafka, partitions=PARTITIONS) as settings:
         with adapters.the_log(settings) as log:
             records = [*city_registry(devices, PARTITIONS), *city_records(devices, events, PARTITIONS)]
             records += closing_ticks(last_ms(records) + 1, PARTITIONS)
-            for start in range(0, len(records), _APPENDED_TOGETHER):
-                log.append(records[start : start + _APPENDED_TOGETHER])
+            append_all(log, records)
         figures: dict[str, Any] = {}
         said: dict[str, int] = {}
         for name, processes, workers in (("one_process", 1, 1), ("two_processes", 2, 1), ("two_workers", 1, 2)):
@@ -66,7 +64,7 @@ def scale(*, events: int, kafka: bool, scratch: Path, devices: int = DEVICES) ->
     one = figures["one_process_events_per_s"]
     return {
         "events": len(records),
-        "bytes_per_event": round(sum(len(record.value) for record in records) / len(records)),
+        "bytes_per_event": bytes_per_event(records),
         "devices": devices,
         "partitions": PARTITIONS,
         **figures,
@@ -84,7 +82,7 @@ def _run(settings: Settings, state_dir: Path, processes: int, workers: int) -> l
     """:raises ChildProcessError: one of them failed; it has said why on standard error."""
     context = multiprocessing.get_context("spawn")
     stages: Queue[_Stage] = context.Queue()
-    addresses = tuple(f"127.0.0.1:{_free_port()}" for _ in range(processes)) if processes > 1 else ()
+    addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(processes)) if processes > 1 else ()
     clusters = [Cluster(workers, number if addresses else None, addresses) for number in range(processes)]
     running = [
         context.Process(target=_detect, args=(settings, state_dir, one, stages), daemon=True) for one in clusters
@@ -134,19 +132,3 @@ def _detections(settings: Settings) -> int:
     """How many have been said so far."""
     with adapters.the_log(settings) as log:
         return sum(log.end_offsets([topic_of("detections")]).values())
-
-
-@contextlib.contextmanager
-def _settings(scratch: Path, kafka: bool) -> Iterator[Settings]:
-    given: dict[str, object] = {"data_dir": scratch / "data", "partitions": PARTITIONS}
-    with contextlib.ExitStack() as stack:
-        if kafka:
-            started = stack.enter_context(DevBroker.start(scratch / "kafka"))
-            given["log_url"] = f"kafka://{started.bootstrap}"
-        yield load_settings(given)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import socket
 import statistics
 import threading
 import time
@@ -17,21 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.city import city_records
+from benchmarks.figures import cpu_seconds, percentile
 from benchmarks.parts import as_batches
+from benchmarks.world import store_started
 from gridpulse import adapters
-from gridpulse.settings import Settings, load_settings
-from gridpulse.up import store_child
+from gridpulse.free_ports import free_ports
+from gridpulse.settings import load_settings
 from projections.client import Client, StoreError
 from projections.writer import INSERT_SETTINGS, rows_by_table
 from schemas.codec import Decoder
 from schemas.strict import Limits
-from streams.supervise import Supervisor
 
 BLOCK_ROWS = 50_000
 SMALL_ROWS = 300
@@ -49,8 +48,10 @@ _LONG = f"SELECT sum(sipHash64(number)) FROM numbers_mt(1000000000000) /* {_LONG
 
 def store(*, rows: int, scratch: Path, runs: int) -> dict[str, Any]:
     """``rows`` into each of two tables per run, and ``runs`` x 50 short queries in each situation."""
-    with _started(load_settings({"data_dir": scratch / "data", "store_port": _free_port()})) as (client, pid):
-        bench = _Bench(client, psutil.Process(pid))
+    (store_port,) = free_ports(1)
+    settings = load_settings({"data_dir": scratch / "data", "store_port": store_port})
+    with store_started(settings) as supervisor, adapters.clickhouse(settings) as client:
+        bench = _Bench(client, psutil.Process(supervisor.pids()["store"]))
         client.command(_PLAIN_DDL)
         measured = _readings(min(rows, BLOCK_ROWS))
         plain = measured.select(["device", "event_time", "value", "scope", "log_offset"])
@@ -77,8 +78,7 @@ class _Bench:
 
     def cpu_s(self) -> float:
         """CPU seconds so far, of the store and of this process."""
-        store = self.process.cpu_times()
-        return float(store.user + store.system) + time.process_time()
+        return cpu_seconds(self.process) + time.process_time()
 
     def spent(self, work: Callable[[], object]) -> tuple[float, float]:
         """Wall and CPU seconds."""
@@ -156,7 +156,7 @@ def _each_ms(work: Callable[[], object], times: int) -> list[float]:
 
 
 def _percentiles(name: str, taken_ms: list[float]) -> dict[str, float]:
-    return {f"{name}_p{share}_ms": round(float(np.percentile(taken_ms, share)), 2) for share in (50, 99)}
+    return {f"{name}_p{share}_ms": round(percentile(taken_ms, share), 2) for share in (50, 99)}
 
 
 @contextlib.contextmanager
@@ -226,22 +226,3 @@ def _later(rows: pa.Table, number: int) -> pa.Table:
 
 def _count(client: Client, table: str) -> int:
     return int(client.query(f"SELECT count() FROM {table}").rows[0][0])
-
-
-@contextlib.contextmanager
-def _started(settings: Settings) -> Iterator[tuple[Client, int]]:
-    """A client of a migrated store, and the store's process id."""
-    supervisor = Supervisor(settings.data_dir / "logs")
-    try:
-        supervisor.start(store_child(settings))
-        adapters.migrate_database(settings)
-        with adapters.clickhouse(settings) as client:
-            yield client, supervisor.pids()["store"]
-    finally:
-        supervisor.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.bare_loop import BareLoop, run_bare_loop
 from benchmarks.city import city_records, city_registry
+from benchmarks.figures import bytes_per_event
 from benchmarks.world import Ends, World, append_all, broker, domain_starts, world
 from schemas.records import NewRecord
 from schemas.topics import DOMAIN_TOPICS
@@ -76,7 +77,7 @@ def _measured(
         seconds = time.monotonic() - started_s
         spent = live.spent().since(before)
         return {
-            "bytes_per_event": round(sum(len(record.value) for record in records) / len(records)),
+            "bytes_per_event": bytes_per_event(records),
             "events_per_s": round(len(records) / seconds),
             "seconds": round(seconds, 2),
             "seconds_to_rows": round(rows_s, 2),

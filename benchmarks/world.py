@@ -13,11 +13,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks.city import closing_ticks, last_ms
+from benchmarks.figures import cpu_seconds
 from gridpulse import adapters
 from gridpulse.free_ports import free_ports
 from gridpulse.settings import Settings, load_settings
 from gridpulse.up import child, store_child
 from projections.client import Client
+from projections.progress import queryable
 from projections.rollup_progress import load_progress
 from projections.tables import EVENT_TABLES
 from schemas.catalogue import BY_NAME
@@ -29,9 +31,8 @@ from streams.log import EventLog
 from streams.supervise import Supervisor
 
 TIMEOUT_S = 900.0
-LOOK_S = 0.1  # a look costs the store milliseconds
+LOOK_S = 0.25  # a look costs the store milliseconds, which count as its work
 APPENDED_TOGETHER = 10_000
-_PROGRESS = "SELECT topic, partition, max(next_offset) FROM projection_progress GROUP BY topic, partition"
 Ends = dict[TopicPartition, int]
 
 
@@ -80,8 +81,7 @@ class World:
             time.sleep(LOOK_S)
 
     def queryable(self) -> Ends:
-        rows = self.client.query(_PROGRESS).rows
-        return {TopicPartition(str(topic), int(part)): int(offset) for topic, part, offset in rows}
+        return queryable(self.client)
 
     def are_rows_in(self, ends: Ends) -> bool:
         queryable = self.queryable()
@@ -97,8 +97,7 @@ class World:
         )
 
     def spent(self) -> Spent:
-        times = {name: psutil.Process(pid).cpu_times() for name, pid in self.supervisor.pids().items()}
-        return Spent({name: one.user + one.system for name, one in times.items()})
+        return Spent({name: cpu_seconds(psutil.Process(pid)) for name, pid in self.supervisor.pids().items()})
 
     def rss_mb(self) -> dict[str, int]:
         return {
@@ -139,6 +138,35 @@ def broker(scratch: Path) -> Iterator[DevBroker]:
 
 
 @contextlib.contextmanager
+def new_log_url(scratch: Path, kafka: bool) -> Iterator[str | None]:
+    """A broker's, that ends with it; None, where it is SQLite."""
+    if not kafka:
+        yield None
+        return
+    with broker(scratch) as started:
+        yield f"kafka://{started.bootstrap}"
+
+
+@contextlib.contextmanager
+def settings_on_a_log(scratch: Path, kafka: bool, **given: object) -> Iterator[Settings]:
+    """For processes on a log of their own."""
+    with new_log_url(scratch, kafka) as log_url:
+        yield load_settings({"data_dir": scratch / "data", "log_url": log_url, **given})
+
+
+@contextlib.contextmanager
+def store_started(settings: Settings) -> Iterator[Supervisor]:
+    """A store that runs, with its database; it ends with all that the supervisor has started since."""
+    supervisor = Supervisor(settings.data_dir / "logs")
+    try:
+        supervisor.start(store_child(settings))
+        adapters.migrate_database(settings)
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
+@contextlib.contextmanager
 def world(scratch: Path, log_url: str | None, partitions: int = 1, **given: object) -> Iterator[World]:
     """Store and database on a log that is made; ``log_url`` None: SQLite. Everything ends with it."""
     store_port, api_port = free_ports(2)
@@ -148,14 +176,8 @@ def world(scratch: Path, log_url: str | None, partitions: int = 1, **given: obje
             "log_url": log_url, **given,
         }
     )  # fmt: skip
-    supervisor = Supervisor(settings.data_dir / "logs")
-    with adapters.the_log(settings) as log:
-        try:
-            supervisor.start(store_child(settings))
-            adapters.migrate_database(settings)
-            yield World(settings, log, supervisor)
-        finally:
-            supervisor.stop()
+    with adapters.the_log(settings) as log, store_started(settings) as supervisor:
+        yield World(settings, log, supervisor)
 
 
 def domain_starts(log: EventLog) -> Ends:

@@ -30,7 +30,7 @@ def start_all(settings: Settings, supervisor: Supervisor, note: Note) -> None:
     adapters.migrate_database(settings)
     adapters.the_log(settings).close()  # makes the topics, so that all processes find them
     note("启动处理进程 · starting the processes")
-    supervisor.start(child(settings, "api", _answers(f"{settings.api_url}/healthz")))
+    supervisor.start(api_child(settings))
     supervisor.start(child(settings, "pipeline"))
     supervisor.start(child(settings, "rollup"))
     supervisor.start(child(settings, "webhooks"))
@@ -41,6 +41,11 @@ def start_all(settings: Settings, supervisor: Supervisor, note: Note) -> None:
 def store_child(settings: Settings) -> ChildSpec:
     """The embedded store, ready when it answers."""
     return child(settings, "store", _answers(f"http://127.0.0.1:{settings.store_port}/ping"))
+
+
+def api_child(settings: Settings) -> ChildSpec:
+    """The API, ready when it answers."""
+    return child(settings, "api", _answers(f"{settings.api_url}/healthz"))
 
 
 def child(settings: Settings, name: str, ready: Callable[[], bool] | None = None) -> ChildSpec:

@@ -62,6 +62,7 @@ class RollupStats:
 
 
 REST_RATIO = 3.0  # on a busy machine rollups take a quarter of the time at most, and leave the rest to inserts
+STILL_S = 1.0  # inserts that have paused for so long need nothing left to them
 
 
 class RollupWorker:
@@ -74,7 +75,7 @@ class RollupWorker:
         *,
         metrics: Sequence[Metric] = METRICS,
         first_run: int = 0,
-        max_records: int = 400_000,
+        max_records: int = 1_000_000,
         hour_every_runs: int = 5,
         day_every_runs: int = 15,
     ) -> None:
@@ -132,18 +133,32 @@ class RollupWorker:
     def run(self, stop: threading.Event, interval_s: float, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """Run until ``stop``, pausing ``interval_s`` or more when caught up; waits out an unreachable store.
 
+        The longer a run took, the longer inserts have the machine after it, until they pause themselves.
+
         :raises StoreError: a statement was refused: a defect, not a matter of waiting.
         """
         while not stop.is_set():
             started_s = monotonic_s()
             try:
-                behind = self.run_once().behind
+                if self.run_once().behind:
+                    continue
                 busy_s = monotonic_s() - started_s
-                pause_s = 0.0 if behind else max(interval_s, REST_RATIO * busy_s)
+                stop.wait(interval_s)
+                self._give_way(stop, REST_RATIO * busy_s - interval_s)
             except StoreUnavailableError as error:
                 logger.warning("rollup waits: %s", error)
-                pause_s = max(interval_s, 1.0)
-            stop.wait(pause_s)
+                stop.wait(max(interval_s, 1.0))
+
+    def _give_way(self, stop: threading.Event, rest_s: float) -> None:
+        """Rest for so long, or until the writer stands still. :raises StoreError:"""
+        before = None
+        while rest_s > 0.0 and not stop.is_set():
+            ends = queryable(self._client)
+            if ends == before:
+                return
+            before = ends
+            stop.wait(min(STILL_S, rest_s))
+            rest_s -= STILL_S
 
     def _load(self) -> Progress:
         """Read anew for each run: the tables may have been exchanged since the last one."""

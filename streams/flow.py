@@ -90,10 +90,10 @@ class FlowPorts:
 class FlowConfig:
     """Which parts run, and the pace.
 
-    ``linger_ms``: rows wait at most so long to be written together. ``stop_at_end``: read up to where the log ends when
-    the flow starts, then stop; otherwise run for ever. ``letters_grace_s``: when there are too many dead letters, so
-    long is left for the last of them to reach their table. ``partitions_checked_s``: so often the log is asked whether
-    it still has the partitions that are read.
+    ``linger_ms``: rows wait at most so long to be written together; ``backlog_linger_ms``: while there is a backlog.
+    ``stop_at_end``: read up to where the log ends when the flow starts, then stop; otherwise run for ever.
+    ``letters_grace_s``: when there are too many dead letters, so long is left for the last of them to reach their
+    table. ``partitions_checked_s``: so often the log is asked whether it still has the partitions that are read.
     """
 
     name: str
@@ -103,6 +103,7 @@ class FlowConfig:
     linger_ms: int
     max_batch_records: int
     snapshot_interval_s: float
+    backlog_linger_ms: int = 3000
     poll_ms: int = 50
     max_flush_rows: int = 150_000
     stop_at_end: bool = False
@@ -117,6 +118,7 @@ class _DecodedItem:
     decoded: Decoded
     progress: tuple[Progress, ...]
     said: Sequence[Emitted]  # by the lane's detectors
+    more_follows: bool  # there is a backlog: the batch was as large as one may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,13 @@ class _FeedPartition(StatefulSourcePartition[_DecodedItem, _FeedState]):
         piece = self._feed.poll(self._config.max_batch_records)
         if piece is None and self._feed.ended:
             raise StopIteration
-        self._idle = piece is None or piece.records < self._config.max_batch_records
+        more_follows = piece is not None and piece.records >= self._config.max_batch_records
+        self._idle = not more_follows
         if piece is None:
             return []
         is_reached = bool(piece.progress)  # not the letters of a flow that stops
         said = self._lane.process(piece.decoded.events) if self._lane is not None and is_reached else []
-        return [_DecodedItem(self._name, piece.decoded, piece.progress, said)]
+        return [_DecodedItem(self._name, piece.decoded, piece.progress, said, more_follows)]
 
     def next_awake(self) -> datetime | None:
         """At once while there is a backlog; else after the poll interval, so that batches stay worth their cost."""
@@ -205,9 +208,17 @@ class _WorkersWriter:
     def __init__(self, ports: FlowPorts, config: FlowConfig) -> None:
         self._writer = ports.new_writer()
         self.gathering = GatheringWriter[WriterItem](
-            self._writer.write, linger_s=config.linger_ms / 1000.0, max_rows=config.max_flush_rows
-        )
+            self._writer.write, linger_s=config.linger_ms / 1000.0, max_rows=config.max_flush_rows,
+            backlog_linger_s=config.backlog_linger_ms / 1000.0,
+        )  # fmt: skip
         self.parts = 0
+        self._behind: set[str] = set()
+
+    def add(self, item: _DecodedItem) -> None:
+        """A feed that has caught up sends nobody's rows off while another has not."""
+        (self._behind.add if item.more_follows else self._behind.discard)(item.feed)
+        events = item.decoded.events
+        self.gathering.add(WriterItem(events, item.progress), len(events.recorded_time_ms), bool(self._behind))
 
     def close_part(self) -> None:
         self.parts -= 1
@@ -228,8 +239,7 @@ class _WriterPartition(StatefulSinkPartition[_DecodedItem, bytes]):
 
     def write_batch(self, values: list[_DecodedItem]) -> None:
         for value in values:
-            events = value.decoded.events
-            self._writer.gathering.add(WriterItem(events, value.progress), len(events.recorded_time_ms))
+            self._writer.add(value)
 
     def snapshot(self) -> bytes:
         self._writer.gathering.flush()

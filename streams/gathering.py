@@ -5,7 +5,9 @@ Guarantees
                 there, or at the next :meth:`add`, whichever comes first, and nothing is written after a failure.
     order       writes follow one another, in the order of adding.
     bounded     :meth:`add` waits while ``max_rows`` are waiting already: this is what holds reading back.
-    prompt      nothing waits longer than ``linger_s`` after the write before it has ended, whether or not more comes.
+    prompt      nothing waits longer than ``linger_s`` after the write before it has ended, whether or not more comes;
+                but while whoever adds knows that much more follows, ``backlog_linger_s``: such rows are late already,
+                and two large writes cost half of what eight small ones do.
 """
 
 from __future__ import annotations
@@ -27,9 +29,12 @@ class GatheringWriter(Generic[T]):
         *,
         linger_s: float,
         max_rows: int,
+        backlog_linger_s: float | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._linger_s, self._max_rows, self._monotonic_s = write, linger_s, max_rows, monotonic_s
+        self._write, self._max_rows, self._monotonic_s = write, max_rows, monotonic_s
+        self._linger_s, self._backlog_linger_s = linger_s, linger_s if backlog_linger_s is None else backlog_linger_s
+        self._more_follows = False
         self._changed = threading.Condition()
         self._items: list[T] = []
         self._rows = 0
@@ -42,7 +47,7 @@ class GatheringWriter(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="clickhouse-writer", daemon=True)
         self._thread.start()
 
-    def add(self, item: T, rows: int) -> None:
+    def add(self, item: T, rows: int, more_follows: bool = False) -> None:
         """Take an item; waits while too many rows wait already. :raises Exception: an earlier write's."""
         with self._changed:
             self._changed.wait_for(lambda: self._rows < self._max_rows or self._failure is not None)
@@ -51,6 +56,7 @@ class GatheringWriter(Generic[T]):
                 self._first_s = self._monotonic_s()
             self._items.append(item)
             self._rows += rows
+            self._more_follows = more_follows
             self._changed.notify_all()
 
     def flush(self) -> None:
@@ -104,8 +110,7 @@ class GatheringWriter(Generic[T]):
             while not self._due():
                 if self._closed:
                     return None
-                left_s = self._first_s + self._linger_s - self._monotonic_s() if self._items else None
-                self._changed.wait(left_s)
+                self._changed.wait(self._left_s() if self._items else None)
             items, self._items, self._rows, self._writing = self._items, [], 0, True
             self._changed.notify_all()
             return items
@@ -113,5 +118,9 @@ class GatheringWriter(Generic[T]):
     def _due(self) -> bool:
         if not self._items:
             return False
-        full = self._rows >= self._max_rows
-        return full or bool(self._flushes_wanted) or self._monotonic_s() - self._first_s >= self._linger_s
+        return self._rows >= self._max_rows or bool(self._flushes_wanted) or self._left_s() <= 0.0
+
+    def _left_s(self) -> float:
+        """Until the oldest item has waited long enough."""
+        linger_s = self._backlog_linger_s if self._more_follows else self._linger_s
+        return self._first_s + linger_s - self._monotonic_s()

@@ -13,7 +13,7 @@ from api.openapi import METRIC_SERIES, METRICS, answered
 from api.parameters import FromParam, ToParam, Zone, windows
 from api.problems import documented, wrong_parameter
 from api.security import Reader, ReaderScope
-from api.series import answer_series, declared_metric
+from api.series import answer_series, declared_metric, meaning
 from projections.queries.windows import Grain
 from schemas.metrics import METRICS as CATALOGUE
 from schemas.metrics import Metric
@@ -47,15 +47,7 @@ def list_metrics(context: Context, principal: Reader, zone: Zone) -> MetricsOut:
 
 
 def _described(metric: Metric) -> MetricOut:
-    return MetricOut(
-        name=metric.name,
-        title_zh=metric.title_zh,
-        title_en=metric.title_en,
-        unit=metric.unit,
-        aggregate=metric.aggregate,
-        gap=metric.gap,
-        dimensions=list(metric.dimensions),
-    )
+    return MetricOut(name=metric.name, **meaning(metric), dimensions=list(metric.dimensions))
 
 
 @router.get(

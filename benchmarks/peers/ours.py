@@ -14,12 +14,13 @@ from typing import Any, Final
 from benchmarks.peers.job import END_MS, Job
 from benchmarks.peers.measure import watch, what_is_wrong
 from benchmarks.peers.tables import Found, Seen
-from benchmarks.peers.world import World, free_port
+from benchmarks.peers.world import World
+from benchmarks.world import store_started
 from gridpulse import adapters
+from gridpulse.free_ports import free_ports
 from gridpulse.settings import load_settings
-from gridpulse.up import child, store_child
+from gridpulse.up import child
 from projections.client import Client
-from streams.supervise import Supervisor
 
 PACKAGES: Final = ("bytewax", "chdb", "clickhouse-connect", "confluent-kafka", "pyarrow", "river")
 _INSIDE: Final = f"window_start < fromUnixTimestamp64Milli(toInt64({END_MS}))"
@@ -33,30 +34,25 @@ def run_ours(job: Job, world: World) -> dict[str, Any]:
     # An alarm for every minute over the limit is the peers' notion; ours is one for each meter that is too loud.
     expected = replace(job.expected, alarms=job.expected.loud_devices)
     place = world.scratch / "gridpulse"
+    (store_port,) = free_ports(1)
     settings = load_settings(
         {
             "data_dir": place,
             "partitions": world.partitions,
-            "store_port": free_port(),
+            "store_port": store_port,
             "log_url": f"kafka://{world.bootstrap}",
         }
     )
-    supervisor = Supervisor(place / "logs")
-    try:
-        supervisor.start(store_child(settings))
-        adapters.migrate_database(settings)
-        with adapters.clickhouse(settings) as client:
-            supervisor.start(child(settings, "pipeline"))
-            supervisor.start(child(settings, "rollup"))
-            measured = watch(
-                lambda: _look(client, expected.rows_raw),
-                lambda: list(supervisor.pids().values()),
-                supervisor.check,
-                expected,
-            )
-            found = _find(client)
-    finally:
-        supervisor.stop()
+    with store_started(settings) as supervisor, adapters.clickhouse(settings) as client:
+        supervisor.start(child(settings, "pipeline"))
+        supervisor.start(child(settings, "rollup"))
+        measured = watch(
+            lambda: _look(client, expected.rows_raw),
+            lambda: list(supervisor.pids().values()),
+            supervisor.check,
+            expected,
+        )
+        found = _find(client)
     return {
         **measured.figures(job.events),
         "rows_raw": found.rows_raw,

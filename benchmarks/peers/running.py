@@ -18,7 +18,8 @@ from benchmarks.peers.job import GRACE_S, LIMITS_DB, Job
 from benchmarks.peers.measure import Measured, watch, what_is_wrong
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.tables import Found, Seen
-from benchmarks.peers.world import Store, World, free_port, fresh_store
+from benchmarks.peers.world import Store, World, fresh_store
+from gridpulse.free_ports import free_ports
 
 _STOP_S: Final = 10.0
 
@@ -98,7 +99,7 @@ def _started(
     peer: Peer, python: Path, environment: Mapping[str, str], log_path: Path
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The peer's processes; every one of them and what they started is ended at the end."""
-    addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(peer.processes))
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(peer.processes))
     running: list[subprocess.Popen[bytes]] = []
     try:
         with log_path.open("ab") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from benchmarks.peers.job import TOPIC, Job
 from benchmarks.peers.tables import TABLES
+from gridpulse.free_ports import free_ports
 from projections.client import Client, connect
 from projections.store import StoreConfig, StoreUser, password_hash
 from projections.store.process import StoreProcess
@@ -121,16 +121,11 @@ class Store:
 def fresh_store(directory: Path) -> Iterator[Store]:
     """A store of its own over a new directory: nobody pays for merging another's rows."""
     password = secrets.token_hex(16)
-    config = StoreConfig(directory, free_port(), {USER: StoreUser(password_hash(password))})
+    (port,) = free_ports(1)
+    config = StoreConfig(directory, port, {USER: StoreUser(password_hash(password))})
     with StoreProcess.start(config) as process:
         url = f"http://{USER}@{config.host}:{config.port}/{DATABASE}"
         with connect(url, password=password, create_database=True) as client:
             for table in TABLES:
                 client.command(table)
             yield Store(process, client, password)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from benchmarks.query import query
 from benchmarks.query_load import Question, ask
+from gridpulse.free_ports import free_ports
 
 QUESTIONS, RATE = 30, 100
 
@@ -60,17 +60,9 @@ def test_a_slow_answer_holds_up_nobody_and_every_question_counts(slow_server: in
 
 
 def test_no_answer_at_all_is_an_error() -> None:
-    with_nobody = asyncio.run(_free_port())
+    (with_nobody,) = free_ports(1)
     figures = ask("127.0.0.1", with_nobody, [Question("board", "/", "k")], 50, 0.1).flat()
     assert (figures["requests"], figures["errors"]) == (5, 5)
-
-
-async def _free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
 
 
 def test_a_short_run_gives_its_figures(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import report
 from benchmarks.city import city_records, city_registry, closing_ticks, last_ms
 from benchmarks.parts import as_batches
-from benchmarks.run import medians
+from benchmarks.run import Asked, medians
 from schemas.codec import Decoder
 from schemas.strict import Limits
 from tests.integration.running import gridpulse
@@ -89,3 +89,11 @@ def test_the_page_shows_aims_figures_and_plots(tmp_path: Path) -> None:
     for plot in tmp_path.glob("*.svg"):
         assert f"({plot.name})" in text
     assert len(list(tmp_path.glob("*.svg"))) == 2
+
+
+def test_rates_in_proportion_to_the_machine_come_from_its_bare_loop() -> None:
+    slow = {"benchmark": "throughput", "bare_loop_events_per_s": report.AIMS_BARE_LOOP_EVENTS_PER_S / 4}
+    assert report.machine_ratio([]) is None
+    assert report.machine_ratio([slow]) == 0.25
+    assert Asked(machine_ratio=0.25).usual_rate(20_000) == 5_000
+    assert Asked(rate=700, machine_ratio=0.25).usual_rate(20_000) == 700

@@ -18,9 +18,7 @@ from detectors.device_interval import IntervalParams
 from detectors.device_offline import DeviceOffline, DeviceOfflineParams
 from tests.detectors.batches import HOUR, MINUTE, SECOND, Say, batch_of, device_entry, heartbeat, laeq, tick
 from tests.detectors.checks import said
-from tests.detectors.reference.device_interval_reference import IntervalParams as OldIntervalParams
 from tests.detectors.reference.device_offline_reference import DeviceOffline as OldDeviceOffline
-from tests.detectors.reference.device_offline_reference import DeviceOfflineParams as OldParams
 from tests.detectors.streams import START_MS
 
 INTERVALS_S = (7.0, 20.0, 60.0, 61.5, 300.0)
@@ -141,9 +139,8 @@ def by_order(out: list[Emitted]) -> list[tuple[int, bool, str, int, str]]:
 )
 def test_the_same_as_one_object_per_device(seed: int, devices: int, hours: float, interval: dict[str, float]) -> None:
     rows, rng = stream(seed, devices, hours), random.Random(seed)
-    old = OldDeviceOffline(OldParams(interval=OldIntervalParams(**interval)))  # type: ignore[arg-type]
     params = DeviceOfflineParams(interval=IntervalParams(**interval))  # type: ignore[arg-type]
-    new = DeviceOffline(params)
+    old, new = OldDeviceOffline(params), DeviceOffline(params)
     rules: set[str] = set()
     for batch in map(batch_of, cut_anywhere(rng, rows)):
         expected = old.process(batch)

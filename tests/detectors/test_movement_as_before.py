@@ -15,13 +15,13 @@ import pytest
 from detectors import irregular_movement
 from detectors.habit import HabitParams
 from detectors.irregular_movement import IrregularMovement, IrregularMovementParams
+from tests.detectors.as_before import run, run_resumed, snapshots_by_many, some_cuts
 from tests.detectors.batches import (
     DAY,
     HOUR,
     MINUTE,
     SECOND,
     Say,
-    batch_of,
     device_entry,
     passage,
     person_entry,
@@ -29,8 +29,7 @@ from tests.detectors.batches import (
     sighting,
     tick,
 )  # fmt: skip
-from tests.detectors.checks import Operator, Said, said
-from tests.detectors.reference import habit_objects, irregular_movement_objects
+from tests.detectors.reference import irregular_movement_objects
 from tests.detectors.streams import START_MS
 
 RULES = ("unusual_hour", "absent_too_long", "no_sign_of_life", "unknown_place")
@@ -44,13 +43,8 @@ def both(
 ) -> tuple[IrregularMovement, irregular_movement_objects.IrregularMovement]:
     """The detector and its forerunner, both quick to learn."""
     chosen = {**QUICK, **params}
-    before = habit_objects.HabitParams(**{**QUICK_HABIT, **habit})
-    return (
-        IrregularMovement(IrregularMovementParams(habit=HabitParams(**{**QUICK_HABIT, **habit}), **chosen)),
-        irregular_movement_objects.IrregularMovement(
-            irregular_movement_objects.IrregularMovementParams(habit=before, **chosen)
-        ),
-    )
+    both_params = IrregularMovementParams(habit=HabitParams(**{**QUICK_HABIT, **habit}), **chosen)
+    return IrregularMovement(both_params), irregular_movement_objects.IrregularMovement(both_params)
 
 
 def stream(seed: int, persons: int, days: int) -> list[Say]:
@@ -115,14 +109,6 @@ def _sent(rng: random.Random, at: int, row: Say) -> list[tuple[int, Say]]:
     return [(at + rng.randrange(3 * SECOND), row)]
 
 
-def run(operator: Operator, rows: list[Say], cuts: list[int]) -> list[Said]:
-    """What is said of each batch, sorted as the lane sorts it."""
-    out: list[Said] = []
-    for first, last in zip([0, *cuts], [*cuts, len(rows)], strict=True):
-        out += said(sorted(operator.process(batch_of(rows[first:last], first)), key=lambda one: one.order))
-    return out
-
-
 @pytest.mark.parametrize(
     ("seed", "persons", "days", "cuts", "params", "habit"),
     [
@@ -136,27 +122,19 @@ def test_they_say_what_the_objects_said(
     seed: int, persons: int, days: int, cuts: int, params: dict[str, Any], habit: dict[str, Any]
 ) -> None:
     rows = stream(seed, persons, days)
-    rng = random.Random(seed)
     ours, theirs = both(habit, **params)
     expected = run(theirs, rows, [])
     missing = [rule for rule in RULES if not any(f"rule='{rule}'" in one[4] for one in expected)]
     assert not missing, "a stream in which nothing happens shows nothing"
-    assert run(ours, rows, sorted(rng.sample(range(1, len(rows)), cuts))) == expected
+    assert run(ours, rows, some_cuts(seed, rows, cuts)) == expected
     assert run(both(habit, **params)[0], rows, []) == expected
 
 
 @pytest.mark.parametrize(("seed", "persons", "days", "cuts"), [(5, 4, 7, 40), (6, 60, 3, 60)])
 def test_resumed_anywhere_they_go_on_as_the_objects_do(seed: int, persons: int, days: int, cuts: int) -> None:
     rows = stream(seed, persons, days)
-    rng = random.Random(seed)
-    ours, theirs = both({})
-    expected, out, done = run(theirs, rows, []), [], 0
-    for cut in [*sorted(rng.sample(range(1, len(rows)), cuts)), len(rows)]:
-        out += run(ours, rows[done:cut], [])
-        done = cut
-        resumed, _ = both({})
-        resumed.restore(ours.snapshot())
-        ours = resumed
+    expected = run(both({})[1], rows, [])
+    out = run_resumed(lambda: both({})[0], rows, some_cuts(seed, rows, cuts))
     assert [one[:4] for one in out] == [one[:4] for one in expected]
     assert out == expected
 
@@ -164,12 +142,5 @@ def test_resumed_anywhere_they_go_on_as_the_objects_do(seed: int, persons: int, 
 def test_many_at_once_leave_the_same_state_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what shows in outputs only much later."""
     rows = stream(7, 50, 4)
-    saved: dict[int, list[bytes]] = {}
-    for many in (1, 10**9):
-        monkeypatch.setattr(irregular_movement, "_MANY", many)
-        detector, _ = both({})
-        saved[many] = []
-        for start in range(0, len(rows), 97):
-            detector.process(batch_of(rows[start : start + 97], start))
-            saved[many].append(detector.snapshot())
+    saved = snapshots_by_many(monkeypatch, irregular_movement, lambda: both({})[0], rows, 97)
     assert saved[1] == saved[10**9]

@@ -14,9 +14,9 @@ import pytest
 from detectors import noise_limit
 from detectors.noise_baseline import BaselineParams
 from detectors.noise_limit import NoiseLimit, NoiseLimitParams
-from tests.detectors.batches import HOUR, MINUTE, SECOND, Say, batch_of, device_entry, laeq, tick
-from tests.detectors.checks import Operator, Said, said
-from tests.detectors.reference import noise_baseline_objects, noise_limit_objects
+from tests.detectors.as_before import run, run_resumed, snapshots_by_many, some_cuts
+from tests.detectors.batches import HOUR, MINUTE, SECOND, Say, device_entry, laeq, tick
+from tests.detectors.reference import noise_limit_objects
 from tests.detectors.streams import START_MS
 
 QUICK = {"min_days": 1, "fading_factor": 0.2}
@@ -25,11 +25,8 @@ ZONES = (None, "0", "1", "2", "3", "4a", "4b")
 
 def both(**params: float) -> tuple[NoiseLimit, noise_limit_objects.NoiseLimit]:
     """The detector and its forerunner, both quick to learn."""
-    baseline = noise_baseline_objects.BaselineParams(**QUICK)  # type: ignore[arg-type]
-    return (
-        NoiseLimit(NoiseLimitParams(baseline=BaselineParams(**QUICK), **params)),  # type: ignore[arg-type]
-        noise_limit_objects.NoiseLimit(noise_limit_objects.NoiseLimitParams(baseline=baseline, **params)),  # type: ignore[arg-type]
-    )
+    both_params = NoiseLimitParams(baseline=BaselineParams(**QUICK), **params)  # type: ignore[arg-type]
+    return NoiseLimit(both_params), noise_limit_objects.NoiseLimit(both_params)
 
 
 def stream(seed: int, meters: int, hours: int, interval_s: int) -> list[Say]:
@@ -92,14 +89,6 @@ def _sent(rng: random.Random, name: str, at: int, level_db: float, interval_s: i
     return [(at + rng.randrange(3 * SECOND), row)]
 
 
-def run(operator: Operator, rows: list[Say], cuts: list[int]) -> list[Said]:
-    """What is said of each batch, sorted as the lane sorts it."""
-    out: list[Said] = []
-    for first, last in zip([0, *cuts], [*cuts, len(rows)], strict=True):
-        out += said(sorted(operator.process(batch_of(rows[first:last], first)), key=lambda one: one.order))
-    return out
-
-
 @pytest.mark.parametrize(
     ("seed", "meters", "hours", "interval_s", "params"),
     [
@@ -121,7 +110,6 @@ def test_it_says_what_the_objects_said(
     seed: int, meters: int, hours: int, interval_s: int, params: dict[str, float]
 ) -> None:
     rows = stream(seed, meters, hours, interval_s)
-    rng = random.Random(seed)
     ours, theirs = both(**params)
     expected = run(theirs, rows, [])
     rules = ("over_limit", "night_burst", "louder_than_usual")
@@ -130,21 +118,14 @@ def test_it_says_what_the_objects_said(
     assert run(ours, rows, []) == expected
     assert ours.unused_readings == theirs.unused_readings
     cut, _ = both(**params)
-    assert run(cut, rows, sorted(rng.sample(range(1, len(rows)), 60))) == expected
+    assert run(cut, rows, some_cuts(seed, rows, 60)) == expected
 
 
 @pytest.mark.parametrize(("seed", "meters"), [(7, 4), (8, 36)])
 def test_resumed_anywhere_it_goes_on_as_the_objects_do(seed: int, meters: int) -> None:
     rows = stream(seed, meters, 27, 290)
-    rng = random.Random(seed)
-    ours, theirs = both()
-    expected, out, done = run(theirs, rows, []), [], 0
-    for cut in [*sorted(rng.sample(range(1, len(rows)), 40)), len(rows)]:
-        out += run(ours, rows[done:cut], [])
-        done = cut
-        resumed, _ = both()
-        resumed.restore(ours.snapshot())
-        ours = resumed
+    expected = run(both()[1], rows, [])
+    out = run_resumed(lambda: both()[0], rows, some_cuts(seed, rows, 40))
     assert [one[:4] for one in out] == [one[:4] for one in expected]
     assert out == expected
 
@@ -153,12 +134,5 @@ def test_many_at_once_leave_the_same_state_as_one_by_one(monkeypatch: pytest.Mon
     """Also what shows in outputs only much later."""
     rows = stream(9, 30, 30, 290)
     params = {"window_s": 900, "assess_windows": 60}
-    saved: dict[int, list[bytes]] = {}
-    for many in (1, 10**9):
-        monkeypatch.setattr(noise_limit, "_MANY", many)
-        detector, _ = both(**params)
-        saved[many] = []
-        for start in range(0, len(rows), 701):
-            detector.process(batch_of(rows[start : start + 701], start))
-            saved[many].append(detector.snapshot())
+    saved = snapshots_by_many(monkeypatch, noise_limit, lambda: both(**params)[0], rows, 701)
     assert saved[1] == saved[10**9]

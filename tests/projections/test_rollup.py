@@ -320,24 +320,57 @@ def test_zones_whose_days_are_not_whole_hours_are_refused() -> None:
     RollupWorker(client, "Europe/Berlin")
 
 
+class Pauses:
+    """In the place of an event that is set after so many waits."""
+
+    def __init__(self, most: int) -> None:
+        self.taken_s: list[float] = []
+        self._most = most
+
+    def is_set(self) -> bool:
+        return len(self.taken_s) >= self._most
+
+    def wait(self, pause_s: float) -> None:
+        self.taken_s.append(pause_s)
+
+
 def test_the_loop_waits_out_an_absent_store_and_ends_when_told(empty_database: Client) -> None:
     client = empty_database
     write(client, {MEASURED: [level(1, NOON_MS, 50.0)]})
-    pauses: list[float] = []
-
-    class Stop:
-        def is_set(self) -> bool:
-            return len(pauses) >= 3
-
-        def wait(self, pause_s: float) -> None:
-            pauses.append(pause_s)
-
+    pauses: Any = Pauses(3)
     breaking: Any = Breaking(client, 3, after=False)
-    stop: Any = Stop()
-    times = iter([0.0, 10.0, 10.01, 20.0, 22.0])  # the first run breaks off; then a short one, then one of 2 s
-    RollupWorker(breaking).run(stop, 0.25, lambda: next(times))
-    assert pauses == [1.0, 0.25, 6.0]  # after long work a longer rest
+    times = iter([0.0, 10.0, 10.01, 20.0, 20.01])  # the first run breaks off; then short ones
+    RollupWorker(breaking).run(pauses, 0.25, lambda: next(times))
+    assert pauses.taken_s == [1.0, 0.25, 0.25]
     assert found(client, BY_NAME["noise_laeq"], "hour") != {}
+
+
+class Flowing:
+    """A store into which somebody writes between any two looks, so many times."""
+
+    def __init__(self, client: Client, times: int) -> None:
+        self._client, self._times = client, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def query(self, sql: str, *arguments: Any) -> Any:
+        if "FROM projection_progress" in sql and self._times > 0:
+            self._times -= 1
+            write(self._client, {MEASURED: [level(1000 - self._times, NOON_MS, 50.0)]})
+        return self._client.query(sql, *arguments)
+
+
+def test_after_long_work_the_loop_gives_way_until_the_writer_stands_still(empty_database: Client) -> None:
+    def pauses_s(writes: int, most: int) -> list[float]:
+        flowing: Any = Flowing(empty_database, writes)
+        pauses: Any = Pauses(most)
+        times = iter([0.0, 2.0, 10.0, 10.01])
+        RollupWorker(flowing).run(pauses, 0.25, lambda: next(times))
+        return list(pauses.taken_s)
+
+    assert pauses_s(9, 7) == [0.25, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75]  # three times as long as it worked: 6 s
+    assert pauses_s(3, 4) == [0.25, 1.0, 1.0, 0.25]  # written twice while resting: then the next run
 
 
 def test_a_window_start_is_what_python_says() -> None:

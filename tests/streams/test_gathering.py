@@ -61,6 +61,26 @@ def test_a_full_buffer_is_written_at_once() -> None:
     writer.close()
 
 
+def test_while_more_follows_items_wait_for_each_other_and_the_last_one_sends_them_off() -> None:
+    sink = Sink()
+    writer = GatheringWriter[int](sink.write, linger_s=0.01, max_rows=1000, backlog_linger_s=LONG_S)
+    writer.add(1, 1, more_follows=True)
+    assert not sink.entered.wait(0.1)
+    writer.add(2, 1, more_follows=True)
+    writer.add(3, 1)
+    assert sink.entered.wait(WAIT_S)
+    writer.close()
+    assert sink.writes == [[1, 2, 3]]
+
+
+def test_a_backlog_waits_no_longer_than_it_may() -> None:
+    sink = Sink()
+    writer = GatheringWriter[int](sink.write, linger_s=LONG_S, max_rows=1000, backlog_linger_s=0.01)
+    writer.add(1, 1, more_follows=True)
+    assert sink.entered.wait(WAIT_S)
+    writer.close()
+
+
 def test_adding_waits_while_too_much_waits() -> None:
     sink = Sink()
     sink.open.clear()

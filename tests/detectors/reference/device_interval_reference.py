@@ -9,29 +9,11 @@ Size: about 300 bytes. Times are log time, milliseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from river import stats
 
-
-@dataclass(frozen=True, slots=True)
-class IntervalParams:
-    """When a device counts as learned, and how much silence it is allowed."""
-
-    min_messages: int = 10
-    min_observed_s: float = 60.0
-    quantile: float = 0.9
-    factor: float = 3.2  # three messages missed in a row
-    peak_factor: float = 2.0
-    peak_decay: float = 0.998  # per message: half gone after 350
-    jitter_s: float = 2.0
-    min_timeout_s: float = 15.0
-    same_moment_s: float = 1.0
-    same_moment_ratio: float = 0.1  # of the interval: several quantities of one report
-    short_ratio: float = 0.5  # of the interval: does not fit
-    relearn_after: int = 30  # gaps in a row that do not fit; a flagged silence counts for six
-    flagged_weight: int = 6
+from detectors.device_interval import IntervalParams
 
 
 class IntervalLearner:

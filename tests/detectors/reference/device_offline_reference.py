@@ -22,54 +22,27 @@ bursts of buffered messages. Retired devices are forgotten. State: under 500 byt
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from detectors import device_text as text
 from detectors.contract import Emitted
+from detectors.device_interval import IntervalParams
+from detectors.device_offline import Cause, DeviceOfflineParams
 from detectors.local_time import LocalClock
 from detectors.rows import event_id_at, rows_of
 from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
 from schemas.columns import EventBatch
-from schemas.families.movement import Finding
-from schemas.families.readings import Heartbeat, Measured, Presence, Sos
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.system import Detection, DeviceStatus, Severity
 from tests.detectors.reference.device_groups_reference import Membership, OpenGroup, common_scope
-from tests.detectors.reference.device_interval_reference import IntervalLearner, IntervalParams
+from tests.detectors.reference.device_interval_reference import IntervalLearner
 
 _NEW, _ONLINE, _PENDING, _OFFLINE = range(4)
 _RECENT = 6  # event times remembered per device, to recognise repetitions
 _REGISTRY = 0
 _IRREGULAR = 1
 _PERIODIC = 2
-
-Cause = Literal["first_seen", "seen_again", "silent", "gateway_silent", "site_silent", "retired"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceOfflineParams:
-    """Parameters of the device detector."""
-
-    timezone: str = "Asia/Shanghai"  # for reasons in words
-    interval: IntervalParams = field(default_factory=IntervalParams)
-    signs_of_life: tuple[tuple[str, str, bool], ...] = (  # event type, column of the device, periodic
-        (Heartbeat.type_name, "device", True),
-        (Measured.type_name, "device", True),
-        (Presence.type_name, "device", False),
-        (Sos.type_name, "device", False),
-        (Finding.type_name, "camera", False),
-    )
-    group_wait_ratio: float = 0.1  # of the first silent device's allowed silence
-    group_wait_min_s: float = 2.0
-    group_wait_max_s: float = 60.0
-    group_min_devices: int = 3
-    group_min_ratio: float = 0.6
-    group_min_gateways: int = 2  # for a site
-    overdue_factor: float = 2.0  # intervals: one message missed, as evidence for a group
-    flapping_spells: int = 4
-    flapping_window_s: float = 3600.0
 
 
 class _Device:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from detectors.habit import HabitParams
 from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, is_weekend
 
 _HOURS = 48  # 24 of weekdays, then 24 of weekends
@@ -22,42 +22,6 @@ _BLOCKS = 12  # two hours each
 _KERNEL = ((0, 1.0), (-1, 0.6), (1, 0.6), (-2, 0.3), (2, 0.3))
 _MAX_MINUTES = 65_535
 _NO_DAY = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class HabitParams:
-    """How habits are learned and what they allow."""
-
-    hour_decay: float = 0.97  # per day of the same kind
-    other_days_weight: float = 0.5  # weekdays tell about weekends, and the other way round
-    prior_out: float = 0.2  # days, added to days out
-    prior_all: float = 0.4  # days, added to all days
-    flagged_weight: float = 0.05
-    max_skip_h: int = 168  # after a longer silence the hours between are not learned
-    absences_kept: int = 12  # for each quarter of the day
-    min_absences: int = 5
-    absence_quantile: float = 0.95
-    absence_factor: float = 1.5
-    absence_margin_min: float = 45.0
-    absence_least_min: float = 180.0
-    gap_days_kept: int = 14  # for each two hours of the day
-    min_gap_days: int = 5
-    gap_quantile: float = 0.95
-    gap_factor: float = 1.3
-    gap_margin_min: float = 45.0
-    gap_least_min: float = 120.0
-    min_signs_per_day: float = 5.0
-    evening_h: int = 20  # a gap begun between these hours is sleep: it ends with the usual first sign of the day
-    morning_h: int = 5
-    wake_quantile: float = 0.95
-    wake_margin_min: float = 90.0
-    places_kept: int = 32
-    known_visits: int = 1  # occasions, from which a place is known
-    known_visits_frail: int = 2
-    place_forgotten_days: float = 90.0
-    visit_apart_min: float = 120.0
-    new_place_limit: float = 0.05  # chance of a new place from which new places are this person's habit
-    new_place_limit_frail: float = 0.15
 
 
 class Ring:

@@ -28,12 +28,12 @@ retirement erases what was learned. State: under 4 kB per person.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from detectors import movement_text as text
 from detectors.contract import Emitted
 from detectors.gb3096 import period_of
+from detectors.irregular_movement import IrregularMovementParams
 from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, LocalClock
 from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
@@ -43,7 +43,7 @@ from schemas.families.readings import Presence
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.registry import Person as PersonEntry
 from schemas.families.system import Detection, Severity
-from tests.detectors.reference.habit_objects import Habit, HabitParams
+from tests.detectors.reference.habit_objects import Habit
 from tests.detectors.reference.rows_as_tuples import Row, event_id_at, rows_of
 
 _PERSON, _DEVICE, _SIGHTING, _PASSAGE, _PRESENCE = range(5)
@@ -59,21 +59,6 @@ _RECENT = 16
 _AHEAD_MS = 15 * MINUTE_MS  # event times further ahead of the log are nonsense
 _NEVER_MS = -(2**62)
 _FRAIL = ("dementia", "child", "mental")  # for whom being somewhere else is grave
-
-
-@dataclass(frozen=True, slots=True)
-class IrregularMovementParams:
-    """Parameters of the movement detector."""
-
-    timezone: str = "Asia/Shanghai"
-    learn_days: float = 7.0
-    learn_observations: int = 60
-    night_share: float = 0.04  # out on fewer days than this is unusual, 22:00-06:00
-    day_share: float = 0.012  # by day
-    min_confidence_ratio: float = 0.5
-    reorder_min: float = 5.0
-    life_signals: tuple[str, ...] = ("infrared", "door_open", "door_close", "water")
-    habit: HabitParams = field(default_factory=HabitParams)
 
 
 class _Person:

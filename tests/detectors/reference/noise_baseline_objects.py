@@ -12,23 +12,9 @@ from array import array
 from dataclasses import dataclass
 
 from detectors.local_time import is_weekend
+from detectors.noise_baseline import BaselineParams
 
 _BINS = 48  # 24 hours of weekdays, then 24 of weekends
-
-
-@dataclass(frozen=True, slots=True)
-class BaselineParams:
-    """How fast the usual level is learned and how far above it is unusual."""
-
-    fading_factor: float = 0.05  # per window: 20 windows, about two days of an hour
-    clip_db: float = 6.0
-    unusual_weight: float = 0.1  # of the fading factor, while something unusual goes on
-    min_days: int = 2  # earlier days with data in that hour
-    min_sigma_db: float = 1.5
-    sigmas: float = 3.5
-    min_excess_db: float = 6.0
-    other_days_margin_db: float = 3.0  # when only the other kind of day is known
-    edge_min: int = 20  # this near to the next hour, its level counts as usual too
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,49 +19,26 @@ comes again is ignored however late; a meter's readings out of order are counted
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from detectors import noise_text as text
 from detectors.contract import Emitted
 from detectors.gb3096 import NIGHT_BURST_ALLOWANCE_DB, energy, level_db, limit_db, period_of
 from detectors.local_time import HOUR_MS, MINUTE_MS, LocalClock
+from detectors.noise_params import NoiseLimitParams
 from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
 from schemas.columns import EventBatch
 from schemas.families.readings import Measured
 from schemas.families.registry import Device as DeviceEntry
 from schemas.families.system import Detection, Severity
-from tests.detectors.reference.noise_baseline_objects import BaselineParams, NoiseBaseline
+from tests.detectors.reference.noise_baseline_objects import NoiseBaseline
 from tests.detectors.reference.rows_as_tuples import Row, event_id_at, in_log_order, only, typed_rows
 
 _REGISTRY, _READING = range(2)
 _NEVER_MS = -(2**62)
 _AHEAD_MS = 15 * MINUTE_MS  # event times further ahead of the log are nonsense
 _LOUDEST_DB = 200.0
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseLimitParams:
-    """Parameters of the noise detector."""
-
-    timezone: str = "Asia/Shanghai"
-    window_s: int = 300  # divides an hour
-    grace_s: int = 60
-    window_coverage_ratio: float = 0.4
-    default_interval_s: float = 60.0  # of a reading that names none
-    assess_windows: int = 4
-    assess_coverage_ratio: float = 0.5
-    over_margin_db: float = 1.0
-    over_closes: int = 2
-    clear_margin_db: float = 1.0
-    clear_closes: int = 3
-    burst_repeat_s: int = 60
-    lamax_expected_s: int = 3600
-    louder_closes: int = 3
-    louder_clear_margin_db: float = 2.0
-    idle_s: int = 3600
-    baseline: BaselineParams = field(default_factory=BaselineParams)
 
 
 class _Meter:

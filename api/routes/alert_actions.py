@@ -20,6 +20,7 @@ from api.routes.alerts import AlertParam
 from api.security import Operator
 from projections.queries.ports import AlertRow
 from schemas.families.civic import AlertAction
+from schemas.rules import WEBHOOKS_DETECTOR
 from streams.ports import Principal
 
 router = APIRouter(tags=["alerts"], route_class=JsonBodyRoute)
@@ -60,6 +61,11 @@ class Acting:
 
 def _why_not(row: AlertRow, action: Action) -> tuple[str, str] | None:
     """Why the action would do nothing, and what to do instead."""
+    if row.detector == WEBHOOKS_DETECTOR:  # no lane has it: the delivery worker speaks for itself
+        return (
+            "此告警关于订阅推送,不在此处置;请检查接收地址,然后恢复、修改或删除订阅",
+            "this alert is about a subscription: look at its address, then resume, change or delete it",
+        )
     if action == "acknowledge" and row.acknowledged_by is not None:
         return (
             f"已由 {row.acknowledged_by} 确认;可说明或指派",

@@ -113,6 +113,7 @@ def test_the_same_request_again_is_the_same_action(world: Any, http: TestClient)
         ("resolve", {"state": "resolved"}),
         ("assign", {"state": "closed"}),
         ("close", {"state": "closed"}),
+        ("comment", {"detector": "webhooks"}),  # of the delivery worker, which no lane knows
     ],
 )
 def test_what_would_do_nothing_is_refused(world: Any, http: TestClient, action: str, changes: dict[str, Any]) -> None:

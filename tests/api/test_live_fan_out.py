@@ -104,11 +104,12 @@ course = st.lists(
         st.tuples(st.just("beat"), st.just(0), st.just(0)),
         st.tuples(st.just("cut"), st.just(0), st.integers(0, 2)),  # come back: here, elsewhere, to a new process
     ),
+    min_size=20,
     max_size=60,
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(course)
 def test_any_cut_and_resume_gives_what_an_uninterrupted_client_gets(course: list[tuple[str, int, int]]) -> None:
     log = alerts_log(PARTITIONS)
@@ -235,6 +236,21 @@ def test_of_figures_only_the_latest_is_sent_and_after_what_was_missed() -> None:
     sent = messages(client.take())
     assert [(one.event, one.data) for one in sent[1:]] == [("metric", "2"), ("metric", "3")]
     assert {one.id for one in sent} == {process.tail.position}
+
+
+def test_figures_wait_until_what_was_missed_has_been_sent() -> None:
+    """They say where everybody is: sent earlier, they would hide what is left."""
+    log = alerts_log(1)
+    process = Process(log)
+    place = process.tail.position
+    log.append([alert(f"a{number}") for number in range(300)])
+    process.read_all()
+    client = process.join(place)
+    client.show("noise_laeq", message("metric", b"1"))
+    client.beat()
+    sent = [messages(piece) for piece in iter(client.take, b"")]
+    assert len(sent) > 1
+    assert [one.event for piece in sent for one in piece] == ["alert"] * 300 + ["metric"]
 
 
 def test_a_place_that_is_no_longer_kept_is_known_as_such() -> None:

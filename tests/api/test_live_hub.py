@@ -166,6 +166,7 @@ def test_without_clients_nothing_is_read_and_then_it_begins_anew() -> None:
         await asyncio.sleep(0.01)  # it has begun to look after its clients
         world.clock_s = 6.0
         await until(lambda: hub._sweeping is None)
+        assert hub._reader is None
         world.log.append([alert("meanwhile")])
         again = await world.join(hub, joined.position)
         assert alert_ids(await until(again.client.take)) == ["meanwhile"]

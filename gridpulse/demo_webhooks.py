@@ -44,10 +44,10 @@ class Webhooks:
         """What arrived for the first time since this was last asked: the test message, an alert."""
         if not self._is_ping_told and self.receiver.pinged.is_set():
             self._is_ping_told = True
-            yield "收到测试 · received   a test message, signature verified"
+            yield "收到测试消息,验签通过 · received a test message, its signature is right"
         if not self._is_alert_told and self.receiver.first is not None:
             self._is_alert_told = True
-            yield f"收到告警 · received   {line(self.receiver.first)}"
+            yield f"收到告警,验签通过 · received an alert, its signature is right: {line(self.receiver.first)}"
 
     def wanted(self) -> int:
         """Alert steps said since it was made that it asks for; one that is said again is not new."""

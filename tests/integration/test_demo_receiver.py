@@ -96,7 +96,7 @@ def test_news_are_told_once(receiver: Receiver) -> None:
     assert list(webhooks.news()) == []
     send(receiver.url, "ping_1", {"type": "subscription.ping", "data": {}})
     send(receiver.url, "a", OPENED)
-    assert [text.split(" · ")[0] for text in webhooks.news()] == ["收到测试", "收到告警"]
+    assert [text.split(" · ")[0] for text in webhooks.news()] == ["收到测试消息,验签通过", "收到告警,验签通过"]
     assert list(webhooks.news()) == []
 
 

@@ -62,7 +62,12 @@ class Redelivery(EventData):
 EVENT_TYPES = with_lateness(
     None,
     EventType(
-        DeliveryAttempt.type_name, "deliveries", "推送记录", "delivery attempts", "delivery_attempts", (DeliveryAttempt,)
+        DeliveryAttempt.type_name,
+        "deliveries",
+        "推送记录",
+        "delivery attempts",
+        "delivery_attempts",
+        (DeliveryAttempt,),
     ),
     EventType(Redelivery.type_name, "control", "重新推送", "redeliveries", "redeliveries", (Redelivery,)),
 )

@@ -39,8 +39,9 @@ class Planned:
 PLAN: tuple[Planned, ...] = (
     Planned("throughput", kafka=True), Planned("throughput"), Planned("latency", kafka=True), Planned("latency"),
     Planned("latency", scaled=True), Planned("alerts"), Planned("query"), Planned("query", scaled=True),
-    Planned("state"), Planned("replay", kafka=True), Planned("scale", kafka=True), Planned("ingest"), Planned("ingest", kafka=True),
-    Planned("store"), Planned("log"), Planned("log", kafka=True), Planned("decode"), Planned("detect"),
+    Planned("state"), Planned("replay", kafka=True), Planned("scale", kafka=True), Planned("ingest"),
+    Planned("ingest", kafka=True), Planned("store"), Planned("log"), Planned("log", kafka=True), Planned("decode"),
+    Planned("detect"),
 )  # fmt: skip
 TARGETS: Mapping[str, tuple[tuple[str, str, float], ...]] = {
     "throughput": (("ratio_to_bare_loop", "≥", 0.5), ("cpu_ratio_to_bare_loop", "≤", 2.5)),

@@ -1,6 +1,7 @@
 """Alerts to a receiver, for the demo: subscribes it by the API as a user would, tests it, and tells what arrived.
 
-A subscription ends with the demo that made it; one of a demo that was killed is deleted by the next.
+Subscriptions with the demo's note end with it, those made by hand with the printed command too: their receiver is gone.
+Those of a demo that was killed are deleted by the next.
 """
 
 from __future__ import annotations
@@ -97,9 +98,7 @@ def subscribed(api_url: str, key: str, log: EventLog) -> Iterator[Webhooks]:
     with Receiver() as receiver, httpx.Client(
         base_url=api_url, headers={"X-API-Key": key}, timeout=_TIMEOUT_S, trust_env=False, verify=False
     ) as client:  # fmt: skip
-        for left in _asked(client, "GET", "/v1/subscriptions")["subscriptions"]:
-            if left["note"] == _NOTE:
-                _asked(client, "DELETE", f"/v1/subscriptions/{left['subscription']}")
+        _delete_ours(client)
         wish = {"url": receiver.url, "steps": list(STEPS), "note": _NOTE}
         starts = dict(log.end_offsets([_ALERTS]))
         made = _asked(client, "POST", "/v1/subscriptions", wish)
@@ -108,17 +107,23 @@ def subscribed(api_url: str, key: str, log: EventLog) -> Iterator[Webhooks]:
             _asked(client, "POST", f"/v1/subscriptions/{made['subscription']}/test")
             yield Webhooks(log, receiver, starts)
         finally:
-            with contextlib.suppress(StartError):  # the next demo deletes it
-                _asked(client, "DELETE", f"/v1/subscriptions/{made['subscription']}")
+            with contextlib.suppress(StartError):  # the next demo deletes them
+                _delete_ours(client)
 
 
 def how_to_subscribe(api_url: str, key: str, receiver: Receiver, console: Console) -> None:
     """The same with curl, to a path of the receiver that takes everything."""
-    wish = orjson.dumps({"url": f"{receiver.root}/mine", "steps": list(STEPS)}).decode()
+    wish = orjson.dumps({"url": f"{receiver.root}/mine", "steps": list(STEPS), "note": _NOTE}).decode()
     headers = f'-H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
     command = f"curl -s {headers} -d '{wish}' \"{api_url}/v1/subscriptions\""
     console.print(f"订阅 · subscribe  {command}", highlight=False, soft_wrap=True, markup=False)
     console.print("接收示例 · receivers  docs/webhooks.md", highlight=False)
+
+
+def _delete_ours(client: httpx.Client) -> None:
+    for one in _asked(client, "GET", "/v1/subscriptions")["subscriptions"]:
+        if one["note"] == _NOTE:
+            _asked(client, "DELETE", f"/v1/subscriptions/{one['subscription']}")
 
 
 def _is_wanted(event: dict[str, Any]) -> bool:

@@ -45,16 +45,18 @@ _TELL_EVERY_S: Final = 15.0
 _QUIET_S: Final = 1.0
 _ALERT_TYPE: Final = f"{Alert.type_name}.v{Alert.version}"
 _SETTINGS: Final = {
+    "snapshot_interval_s": 15.0,  # so that a pipeline that is killed says much again
     "webhook_allow_http": True,
     "webhook_allow_private": "127.0.0.0/8",
     "webhook_timeout_s": 2.0,
     "webhook_retry_delays_s": ",".join(["0.2", "0.5", "1", "2", *["4"] * 1_000]),  # an endpoint may hang for an hour
 }
 _SUMS: Final = (
-    "alerts", "subscribers", "missing", "out_of_order", "raised_twice", "unexplained", "bad_signatures", "kills",
-    "restarts", "deliveries", "attempts", "repeats", "seconds",
+    "alerts", "subscribers", "missing", "out_of_order", "raised_twice", "unexplained", "uncaused", "bad_signatures", "kills",
+    "restarts", "deliveries", "attempts", "repeats", "said_again",
+    "seconds",
 )  # fmt: skip
-_ZERO: Final = ("missing", "out_of_order", "raised_twice", "unexplained", "bad_signatures")
+_ZERO: Final = ("missing", "out_of_order", "raised_twice", "unexplained", "uncaused", "bad_signatures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,7 @@ class _Run:
             "log": self.kind,
             "subscribers": len(all_of_them),
             **_figures(found),
+            "uncaused": self.options.alerts - len(storm.causes),
             "bad_signatures": sum(one.bad_signatures for one in all_of_them),
             "kills": breaker.kills.total(),
             "kills_by_process": dict(breaker.kills),

@@ -51,9 +51,11 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class AlertsAccount:
-    """``alerts``: different ones that were opened. ``examples``: a few of what is wrong."""
+    """``alerts``: different ones that were opened. ``said_again``: records of the log under an id that it had before,
+    which is not wrong. ``examples``: a few of what is wrong."""
 
     alerts: int
+    said_again: int
     missing: int
     out_of_order: int
     raised_twice: int
@@ -76,24 +78,27 @@ class _Wrong:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The log: each step once, with its place; and the steps that each cause brought."""
+    """The log: each step once, with its place; the steps that each cause brought; and how much of it was said again."""
 
     place: dict[Told, int]
     of_cause: dict[Cause, set[str]]
+    alerts: int
+    again: int
 
 
 def account(causes: Iterable[Cause], logged: Iterable[Logged], subscribers: Iterable[Subscriber]) -> AlertsAccount:
     """Hold all three against each other. ``logged``: in log order, as far as each subject goes."""
     missing, disordered, twice, unexplained = _Wrong(), _Wrong(), _Wrong(), _Wrong()
     caused = set(causes)
-    said, alerts = _said(caused, logged, twice, unexplained)
+    said = _said(caused, logged, twice, unexplained)
     for one in subscribers:
         for cause in sorted(caused):
             for step in sorted(one.steps - said.of_cause.get(cause, set())):
                 missing.add(f"{one.name}: no alert was {step} in the log for {cause[0]} at {cause[1]}")
         _held(one, said, missing, disordered, twice, unexplained)
     return AlertsAccount(
-        alerts=alerts,
+        alerts=said.alerts,
+        said_again=said.again,
         missing=missing.count,
         out_of_order=disordered.count,
         raised_twice=twice.count,
@@ -102,14 +107,16 @@ def account(causes: Iterable[Cause], logged: Iterable[Logged], subscribers: Iter
     )
 
 
-def _said(caused: set[Cause], logged: Iterable[Logged], twice: _Wrong, unexplained: _Wrong) -> tuple[_Said, int]:
+def _said(caused: set[Cause], logged: Iterable[Logged], twice: _Wrong, unexplained: _Wrong) -> _Said:
     place: dict[Told, int] = {}
     of_cause: dict[Cause, set[str]] = defaultdict(set)
     opened: dict[Cause, str] = {}  # event id
     seen: set[str] = set()
     alerts: set[str] = set()
+    again = 0
     for number, one in enumerate(logged):
         if one.event_id in seen:
+            again += 1
             continue
         seen.add(one.event_id)
         told, cause = one.told, (one.told.subject, one.opened_time_ms)
@@ -122,7 +129,7 @@ def _said(caused: set[Cause], logged: Iterable[Logged], twice: _Wrong, unexplain
             unexplained.add(f"in the log: alert {told.alert} about {told.subject} was caused by nothing that was sent")
         elif opened.setdefault(cause, one.event_id) != one.event_id:
             twice.add(f"in the log: {told.subject} at {cause[1]}: events {opened[cause]} and {one.event_id}")
-    return _Said(place, of_cause), len(alerts)
+    return _Said(place, of_cause, len(alerts), again)
 
 
 def _held(

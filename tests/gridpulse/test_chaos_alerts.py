@@ -46,7 +46,7 @@ def wrong(found: AlertsAccount) -> dict[str, int]:
 
 def test_all_is_well_in_any_order_of_subjects_though_the_log_repeats_itself() -> None:
     found = accounted([OPENED[2], OPENED[0], OPENED[1]], [*LOG, LOG[0], LOG[2]])
-    assert (found.alerts, wrong(found), found.examples) == (3, {}, ())
+    assert (found.alerts, found.said_again, wrong(found), found.examples) == (3, 2, {}, ())
 
 
 def test_steps_that_were_not_asked_for_are_not_missed() -> None:

@@ -46,7 +46,7 @@ def test_everybody_gets_every_alert_once_and_in_order_though_everyone_is_killed(
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["alerts"], result["subscribers"]) == (100, 8)
     assert result["missing"] == result["out_of_order"] == result["raised_twice"] == 0
-    assert result["unexplained"] == result["bad_signatures"] == 0
+    assert result["unexplained"] == result["uncaused"] == result["bad_signatures"] == 0
     assert result["deliveries"] == 100 * 8 + 100 * 2  # two of them ask for the end of each, too
     assert result["attempts"] > result["deliveries"]
     (run,) = result["runs"]

@@ -308,6 +308,8 @@ def test_a_ping_overtakes_what_waits_and_has_the_id_that_was_promised(world: Wor
     world.ping("s1", "ping_7")
     (ping,) = running.exchange()
     assert ping.webhook_id == "ping_7"
+    world.order("s1", "span", from_time_ms=0, to_time_ms=world.now_ms + 1)
+    assert [one.event_id for one in running.exchange()] == ["m1-1"]
     running.end()
     resumed = Running(world)
     assert resumed.exchange() == []  # not once more after a restart

@@ -1,7 +1,8 @@
 """What became of alerts, read from their log: how long people took, and what is silenced. Plain views, no rows.
 
-Times to acknowledge, to act and to close begin when the alert was *raised*: when the lane's clock came to the step that
-opened it, since nobody can act on what has not been said. The time to resolve is how long the trouble itself lasted, in
+Times to acknowledge, to act and to close begin when the alert was *raised*: when the lane's clock came to a first step
+that was not silenced, since nobody can act on what nobody was told of. An alert that was silenced all along, or stood
+under another of its group, was never raised. The time to resolve is how long the trouble itself lasted, in
 event time. An alert that became a grid case is closed with the alert or with the case, whichever comes first.
 """
 
@@ -28,7 +29,8 @@ def alert_times_select(these_alerts: str = "1", these_cases: str = "1") -> str:
 FROM (
     SELECT alert, argMax(scope, (log_partition, log_offset)) AS scope, {COMMUNITY_PATH} AS community_path,
         any(detector) AS detector, any(rule) AS rule, min(opened_time_ms) AS opened_time_ms,
-        min(at_ms) AS raised_ms, {_when("step = 'acknowledged'")} AS acknowledged_ms,
+        {_when("NOT ifNull(silenced, false) AND `group` IS NULL")} AS raised_ms,
+        {_when("step = 'acknowledged'")} AS acknowledged_ms,
         {_when("step IN ('acknowledged', 'assigned', 'reported')")} AS acted_ms,
         min(log.resolved_time_ms) AS resolved_ms, {_when("step = 'closed'")} AS closed_ms,
         ifNull(max(log.`case`), '') AS case_id
@@ -64,12 +66,13 @@ def _first(*times_ms: str) -> str:
 
 def _seconds(until_ms: str, since_ms: str) -> str:
     # Without the condition 0 would come of NULL: newer ClickHouse leaves NULLs out of greatest.
-    return f"if(isNull({until_ms}), NULL, greatest(0, {until_ms} - {since_ms}) / 1000)"
+    is_there = f"isNotNull({until_ms}) AND isNotNull({since_ms})"
+    return f"if({is_there}, greatest(0, {until_ms} - {since_ms}) / 1000, NULL)"
 
 
 _TIMES = (
     ("opened_time", "触发时间 event time of the opening detection, UTC"),
-    ("raised_time", "告知时间 lane clock when it was first said: people's times begin here, UTC"),
+    ("raised_time", "告知时间 lane clock when somebody was first told: people's times begin here, UTC; NULL: never"),
     ("acknowledged_time", "确认时间 when it was first acknowledged, UTC; NULL: never"),
     ("acted_time", "处置时间 when it was first acknowledged, assigned or reported as a case, UTC; NULL: never"),
     ("resolved_time", "解除时间 event time of the end, UTC; NULL: not yet"),

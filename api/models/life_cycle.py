@@ -123,7 +123,7 @@ class TimesOut(Out):
     grid: str | None = Field(description="网格 scope path, where told apart by grid")
     detector: str | None
     rule: str | None
-    alerts: int = Field(description="触发的告警数 alerts opened in the span")
+    alerts: int = Field(description="触发并告知的告警数 alerts opened in the span of which somebody was told")
     acknowledge: SpreadOut
     act: SpreadOut
     resolve: SpreadOut

@@ -9,14 +9,15 @@ SELECT a.scope AS scope, a.alert AS alert, a.detector AS detector, a.rule AS rul
     nullIf(least(ifNull(a.acted_ms, 9223372036854775807), ifNull(n.reported_ms, 9223372036854775807)), 9223372036854775807) AS acted_time_ms,
     a.resolved_ms AS resolved_time_ms,
     nullIf(least(ifNull(a.closed_ms, 9223372036854775807), ifNull(c.closed_ms, 9223372036854775807), ifNull(n.closed_ms, 9223372036854775807)), 9223372036854775807) AS closed_time_ms,
-    if(isNull(acknowledged_time_ms), NULL, greatest(0, acknowledged_time_ms - raised_time_ms) / 1000) AS acknowledge_s,
-    if(isNull(acted_time_ms), NULL, greatest(0, acted_time_ms - raised_time_ms) / 1000) AS act_s,
-    if(isNull(resolved_time_ms), NULL, greatest(0, resolved_time_ms - opened_time_ms) / 1000) AS resolve_s,
-    if(isNull(closed_time_ms), NULL, greatest(0, closed_time_ms - raised_time_ms) / 1000) AS close_s
+    if(isNotNull(acknowledged_time_ms) AND isNotNull(raised_time_ms), greatest(0, acknowledged_time_ms - raised_time_ms) / 1000, NULL) AS acknowledge_s,
+    if(isNotNull(acted_time_ms) AND isNotNull(raised_time_ms), greatest(0, acted_time_ms - raised_time_ms) / 1000, NULL) AS act_s,
+    if(isNotNull(resolved_time_ms) AND isNotNull(opened_time_ms), greatest(0, resolved_time_ms - opened_time_ms) / 1000, NULL) AS resolve_s,
+    if(isNotNull(closed_time_ms) AND isNotNull(raised_time_ms), greatest(0, closed_time_ms - raised_time_ms) / 1000, NULL) AS close_s
 FROM (
     SELECT alert, argMax(scope, (log_partition, log_offset)) AS scope, substringIndex(scope, '/', 4) AS community_path,
         any(detector) AS detector, any(rule) AS rule, min(opened_time_ms) AS opened_time_ms,
-        min(at_ms) AS raised_ms, if(countIf(step = 'acknowledged') = 0, NULL, minIf(at_ms, step = 'acknowledged')) AS acknowledged_ms,
+        if(countIf(NOT ifNull(silenced, false) AND `group` IS NULL) = 0, NULL, minIf(at_ms, NOT ifNull(silenced, false) AND `group` IS NULL)) AS raised_ms,
+        if(countIf(step = 'acknowledged') = 0, NULL, minIf(at_ms, step = 'acknowledged')) AS acknowledged_ms,
         if(countIf(step IN ('acknowledged', 'assigned', 'reported')) = 0, NULL, minIf(at_ms, step IN ('acknowledged', 'assigned', 'reported'))) AS acted_ms,
         min(log.resolved_time_ms) AS resolved_ms, if(countIf(step = 'closed') = 0, NULL, minIf(at_ms, step = 'closed')) AS closed_ms,
         ifNull(max(log.`case`), '') AS case_id

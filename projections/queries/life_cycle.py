@@ -82,7 +82,7 @@ def times_sql(by: TimesBy) -> str:
 FROM (
 {alert_times_select(_OPENED, f"{WHOLE_COMMUNITIES} AND {_SINCE}")}
 )
-WHERE {SCOPE_RULE}
+WHERE {SCOPE_RULE} AND isNotNull(raised_time_ms)
 GROUP BY {keys}
 ORDER BY alerts DESC, {keys}
 LIMIT {{limit:UInt32}}"""
@@ -124,7 +124,7 @@ def alert_times_of(runner: Runner, scope: str, alert: str) -> AlertTimesOfOne | 
         return None
     (row,) = rows
     return AlertTimesOfOne(
-        from_epoch_ms(row["raised_time_ms"]), row["acknowledge_s"], row["act_s"], row["resolve_s"], row["close_s"]
+        optional_time(row["raised_time_ms"]), row["acknowledge_s"], row["act_s"], row["resolve_s"], row["close_s"]
     )
 
 

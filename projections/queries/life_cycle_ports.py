@@ -23,7 +23,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class AlertTimesQuery:
-    """Of the alerts opened in ``[from_time, to_time)``."""
+    """Of the alerts opened in ``[from_time, to_time)`` of which somebody was told."""
 
     scope: str
     by: TimesBy
@@ -52,7 +52,7 @@ class AlertTimesRow:
 class AlertTimesOfOne:
     """How long one alert took; None: it has not happened (yet)."""
 
-    raised_time: datetime
+    raised_time: datetime | None  # None: nobody was ever to be told
     acknowledge_s: float | None
     act_s: float | None
     resolve_s: float | None

@@ -27,10 +27,12 @@ def ms(at: datetime) -> int:
 class Life:
     """One alert: what is said of it, a number of seconds after it was opened; the lane comes to it 5 s later."""
 
-    def __init__(self, insert: Insert, name: str, scope: str, opened: datetime, rule: str = "day_limit") -> None:
+    def __init__(
+        self, insert: Insert, name: str, scope: str, opened: datetime, rule: str = "day_limit", **opening: Any
+    ) -> None:
         self._insert, self._name, self._scope, self._opened, self._rule = insert, name, scope, opened, rule
         self._steps = 0
-        self.say(0, "opened")
+        self.say(0, "opened", **opening)
 
     def say(self, after_s: float, step: str, scope: str | None = None, **more: Any) -> Life:
         self._steps += 1
@@ -73,6 +75,21 @@ def lives(insert: Insert) -> None:
     moved.say(100, "assigned", assignee="w1", actor="k1").say(200, "closed", f"{C}/g02", actor="k2", comment="done")
     Life(insert, "d-0", f"{D}/g01", DAY).say(7, "acknowledged")
     Life(insert, "c-later", f"{C}/g01", DAY + timedelta(days=1)).say(7, "acknowledged")
+
+
+@pytest.mark.usefixtures("lives")
+def test_what_nobody_was_told_of_does_not_count(queries: ClickHouseQueries, insert: Insert) -> None:
+    """Silenced all along, or under another of its group; one that is told of later begins then."""
+    scope = "bengbu/longzihu/yanan/huaibin/g07"
+    Life(insert, "c-silent", scope, DAY, silenced=True).say(20, "acknowledged", silenced=True)
+    Life(insert, "c-under", scope, DAY, group="c-silent").say(20, "updated", group="c-silent")
+    later = Life(insert, "c-told", scope, DAY, silenced=True)
+    later.say(100, "unsilenced", silenced=False).say(160, "acknowledged").say(300, "resolved")
+    (row,) = times(queries, scope)
+    assert (row.alerts, row.acknowledge, row.resolve) == (1, Spread(1, 60.0, 60.0), Spread(1, 300.0, 300.0))
+    silent = queries.alert_times_of(scope, "c-silent")
+    assert silent is not None
+    assert (silent.raised_time, silent.acknowledge_s, silent.act_s) == (None, None, None)
 
 
 def case(insert: Insert, name: str, after_s: float, step: str, scope: str = f"{C}/g01", **more: Any) -> None:

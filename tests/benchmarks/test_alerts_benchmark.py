@@ -36,11 +36,15 @@ def test_endpoints_take_requests_in_pieces_and_together_and_some_never_answer() 
         client = http.client.HTTPConnection(answering, timeout=30)
         client.request("POST", "/alerts", b"{}", {"webhook-id": "msg_1"})
         assert client.getresponse().read() == b""
-        client.sock.sendall(b"POST / HTTP/1.1\r\nwebhook-id: a\r\nContent-Length: 2\r\n\r\nxyPOST / HTTP/1.1\r\nwebh")
-        client.sock.sendall(b"ook-id: b\r\nContent-Length: 1\r\n\r\nz")
-        answers = b""
-        while answers.count(b"204") < 2:
-            answers += client.sock.recv(1000)
+        together = b"POST / HTTP/1.1\r\nwebhook-id: a\r\nContent-Length: 2\r\n\r\nxy"
+        client.sock.sendall(
+            together + b"POST / HTTP/1.1\r\nwebhook-id: b\r\nContent-Length: 1\r\n\r\n"
+        )  # and no body yet
+        assert b"204" in client.sock.recv(1000)
+        client.sock.sendall(b"zPOST / HTTP/1.1\r\nwebh")
+        assert b"204" in client.sock.recv(1000)
+        client.sock.sendall(b"ook-id: c\r\ncontent-length: 0\r\n\r\n")
+        assert b"204" in client.sock.recv(1000)
         silent = http.client.HTTPConnection(hanging, timeout=0.2)
         silent.request("POST", "/alerts", b"{}", {"webhook-id": "msg_9"})
         with pytest.raises(TimeoutError):
@@ -48,7 +52,7 @@ def test_endpoints_take_requests_in_pieces_and_together_and_some_never_answer() 
         silent.close()
         client.close()
     found = [(one.endpoint, one.webhook_id, one.body) for one in heard]
-    assert found == [(0, b"msg_1", b"{}"), (0, b"a", b"xy"), (0, b"b", b"z")]
+    assert found == [(0, b"msg_1", b"{}"), (0, b"a", b"xy"), (0, b"b", b"z"), (0, b"c", b"")]
 
 
 def test_the_command_knows_every_benchmark() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -165,7 +165,7 @@ class _Run:
         while not self.stop.is_set():
             now_s = time.monotonic()
             self._hang(self._share)
-            if self._kill_is_due(now_s - killed_s):
+            if self._kill_is_due(now_s - killed_s, world.supervisor.pids()):
                 breaker.faults.append(Fault(now_s - began_s, "kill", (self.turns[self.kills_done],)))
                 breaker.step(now_s - began_s)
                 self.kills_done, killed_s = self.kills_done + 1, time.monotonic()
@@ -201,10 +201,12 @@ class _Run:
     def _all(self) -> int:
         return sum(len(one.steps) for one in self.receivers.endpoints) * self.options.alerts
 
-    def _kill_is_due(self, since_last_s: float) -> bool:
+    def _kill_is_due(self, since_last_s: float, up: Container[str]) -> bool:
+        """Whoever's turn it is is waited for while it is on its way back, so that everyone is killed as often."""
         if self.kills_done == len(self.turns) or since_last_s < _GAP_S:
             return False
-        return self._share >= (self.kills_done + 0.5) / len(self.turns)
+        name = self.turns[self.kills_done]
+        return (name in up or name == BROKER) and self._share >= (self.kills_done + 0.5) / len(self.turns)
 
     def _may_send(self, sent: int) -> bool:
         """The storm is a few kills ahead, no more."""

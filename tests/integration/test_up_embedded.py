@@ -78,7 +78,7 @@ def recent(world: World, key: str) -> dict[str | None, list[float]]:
 
 def test_the_commands_of_the_readme(world: World, key: str, curl: str) -> None:
     commands = [command for command in readme_commands() if command.startswith("curl ")]
-    send, ask, board, alerts = commands
+    send, ask, board, alerts, live = commands
     assert json.loads(shell(world, key, curl, send))["accepted"] == 1
     assert json.loads(shell(world, key, curl, send))["duplicate"] == 1
 
@@ -90,6 +90,7 @@ def test_the_commands_of_the_readme(world: World, key: str, curl: str) -> None:
     until(shown, "the README's event in the README's metric")
     assert json.loads(shell(world, key, curl, board))["as_of"]
     assert "alerts" in json.loads(shell(world, key, curl, alerts))
+    assert "event: hello" in shell(world, key, curl, live.replace("curl -N", "curl -sN --max-time 3") + " || true")
 
 
 def foreign(event_id: str, **changes: Any) -> CloudEvent:
@@ -253,7 +254,7 @@ def test_sigterm_ends_everything_and_a_second_start_goes_on(world: World, key: s
     assert world.send(key, measured("before-the-stop")).status_code == 202
     assert world.up is not None
     children = list(world.up.children().values())
-    assert len(children) == 4
+    assert len(children) == 5
     assert world.up.terminate() == 0
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
     assert "Traceback" not in world.up.said

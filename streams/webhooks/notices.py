@@ -45,7 +45,7 @@ _MAX_NAME: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class AlertNotice:
-    """One step of an alert; ``event_id`` is the alert event's, and the webhook id of every attempt to tell of it."""
+    """One step of an alert; ``event_id`` is the alert event's."""
 
     event_id: str
     scope: str

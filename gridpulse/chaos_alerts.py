@@ -209,9 +209,9 @@ class _Run:
         return (name in up or name == BROKER) and self._share >= (self.kills_done + 0.5) / len(self.turns)
 
     def _may_send(self, sent: int) -> bool:
-        """The storm is a few kills ahead, no more."""
-        ahead = max(1, len(self.turns) // 10)
-        return sent < self.options.alerts * (self.kills_done + ahead) / len(self.turns)
+        """The storm is a few kills ahead of kills and of endpoints, no more: so it goes on while there are kills."""
+        a_kill = self.options.alerts / len(self.turns)
+        return sent < min(self.kills_done * a_kill, self._told) + max(1, len(self.turns) // 10) * a_kill
 
     def _hang(self, share: float) -> None:
         """Each hangs for half of the storm, one begins after the other."""

@@ -17,6 +17,7 @@ from replay.simulator import DistrictConfig, Simulator
 from replay.simulator.chance import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.catalogue import EVENT_TYPES
 from schemas.event import Event, to_record_value
+from schemas.families.civic import AlertAction, AlertSilence
 from schemas.records import NewRecord
 from schemas.strict import Limits, parse_strict
 from schemas.topics import DOMAIN_FAMILIES, DOMAIN_TOPICS, partition_key, partition_of
@@ -65,8 +66,9 @@ def test_the_strict_parser_accepts_every_event_and_writes_it_back_the_same() -> 
 
 def test_every_domain_type_occurs_and_both_heartbeat_versions() -> None:
     text = b"\n".join(record.value for record in four_days())
+    by_people = {AlertAction.type_name, AlertSilence.type_name}  # about alerts, which a simulator knows nothing of
     for event_type in EVENT_TYPES:
-        if event_type.family in DOMAIN_FAMILIES:
+        if event_type.family in DOMAIN_FAMILIES and event_type.name not in by_people:
             assert event_type.wire_name.encode() in text, event_type.name
     assert b"readings.heartbeat.v1" in text
 

@@ -98,7 +98,7 @@ class _Client:
     async def get(self, question: Question) -> tuple[int, int]:
         """Status and size of the body."""
         async with self._limit:
-            pair = self._free.pop() if self._free else await asyncio.open_connection(self._host, self._port)
+            pair = self._taken() or await asyncio.open_connection(self._host, self._port)
             try:
                 reader, writer = pair
                 writer.write(question.request(self._host))
@@ -110,6 +110,15 @@ class _Client:
                 raise
             self._free.append(pair)
             return int(head.split(b" ", 2)[1]), size
+
+    def _taken(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A free connection; those that the server has closed for want of use are no errors of its."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     def close(self) -> None:
         for _, writer in self._free:

@@ -13,6 +13,7 @@ from detectors.incident_alert import AlertState
 from schemas.columns import EventBatch
 from schemas.families.civic import AlertAction, AlertSilence
 from schemas.families.system import AlertStep
+from schemas.topics import covers
 
 _KEPT_IDS = 8
 
@@ -52,11 +53,6 @@ def said_by_people(batch: EventBatch) -> list[PersonSaid]:
         ):
             found.append(PersonSaid(now_ms, position, scope, event_ms, event_id, model(**value)))
     return found
-
-
-def covers(above: str, scope: str) -> bool:
-    """Whether ``scope`` is ``above`` or below it."""
-    return scope == above or scope.startswith(f"{above}/")
 
 
 def may_be_taken(alert: AlertState, spoken: PersonSaid) -> bool:

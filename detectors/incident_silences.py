@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.incident_alert import AlertState, Silencer
-from detectors.incident_people import PersonSaid, covers
+from detectors.incident_people import PersonSaid
 from schemas.families.civic import AlertSilence
+from schemas.topics import covers
 
 
 @dataclass(slots=True)

@@ -24,6 +24,11 @@ SYSTEM_TOPICS = tuple(topic_of(family) for family in SYSTEM_FAMILIES)
 ALL_TOPICS = DOMAIN_TOPICS + SYSTEM_TOPICS
 
 
+def covers(scope: str, inner: str) -> bool:
+    """Whether ``inner`` is ``scope`` or below it; the empty scope covers everything."""
+    return scope in ("", inner) or inner.startswith(scope + "/")
+
+
 def partition_key(scope: str) -> str:
     """The default partition key of an event: its community."""
     return "/".join(scope.split("/")[:COMMUNITY_LEVELS])

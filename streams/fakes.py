@@ -8,8 +8,9 @@ import orjson
 
 from schemas.event import Event
 from schemas.records import TopicPartition
+from schemas.topics import covers
 from streams.log import LogUnavailableError
-from streams.ports import Answer, Principal, RawEvent, covers
+from streams.ports import Answer, Principal, RawEvent
 
 MAX_EVENT_BYTES = 65_536
 

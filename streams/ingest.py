@@ -23,11 +23,11 @@ from schemas.families.system import DeadLetter
 from schemas.reasons import Reason
 from schemas.records import NewRecord
 from schemas.strict import Limits, Rejected, parse_strict
-from schemas.topics import SYSTEM_FAMILIES
+from schemas.topics import SYSTEM_FAMILIES, covers
 from streams.ingest_columns import PEOPLES_TYPES, Admitted, ColumnarCheck
 from streams.log import EventLog
 from streams.pages import pages
-from streams.ports import STRUCTURED_HEADERS, Answer, RawEvent, covers
+from streams.ports import STRUCTURED_HEADERS, Answer, RawEvent
 from streams.recent_ids import Digest, RecentIds, digest_of
 
 UNASSIGNED_SCOPE = "unassigned"

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 from schemas.event import Event
 from schemas.records import Headers, TopicPartition
+from schemas.topics import covers
 
 AnswerStatus = Literal["accepted", "duplicate", "rejected"]
 Role = Literal["reader", "writer", "operator", "admin"]
@@ -65,11 +66,6 @@ class IngestPort(Protocol):
     def knows(self, event: Event) -> bool:
         """Whether it was accepted lately: offered again it would be a duplicate."""
         ...
-
-
-def covers(scope: str, inner: str) -> bool:
-    """Whether ``inner`` is ``scope`` or below it; the empty scope covers everything."""
-    return scope in ("", inner) or inner.startswith(scope + "/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import structlog
 from schemas.families.system import Alert, Severity
 from schemas.records import RawBatch
 from schemas.times import rfc3339
-from streams.ports import covers
+from schemas.topics import covers
 from streams.recent_ids import Digest, digest_of
 
 SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)  # rising

@@ -34,6 +34,7 @@ from projections.queries.ports import (
     TooManyPointsError,
 )
 from schemas.metrics import Metric
+from schemas.topics import covers
 
 _NOTHING = PerceptionBoard((), (), None, (), (), False, ())
 _LAST = (datetime.max.replace(tzinfo=UTC), "")
@@ -96,7 +97,7 @@ class FakeQueries:
         rows = [
             row
             for row in sorted(self.device_rows, key=lambda row: (row.scope, row.device))
-            if _below(query.scope, row.scope)
+            if covers(query.scope, row.scope)
             and query.kind in (None, row.kind)
             and query.status in (None, row.status)
             and query.site in (None, row.site)
@@ -106,7 +107,7 @@ class FakeQueries:
 
     def device(self, scope: str, device: str) -> list[DeviceRow]:
         self._check()
-        return [row for row in self.device_rows if _below(scope, row.scope) and row.device == device][:MAX_SAME_NAME]
+        return [row for row in self.device_rows if covers(scope, row.scope) and row.device == device][:MAX_SAME_NAME]
 
     def timeline(self, query: TimelineQuery) -> list[TimelineRow]:
         self._check()
@@ -118,7 +119,7 @@ class FakeQueries:
         rows = [
             row
             for row in sorted(self.alert_rows, key=lambda row: (row.opened_time, row.alert), reverse=True)
-            if _below(query.scope, row.scope)
+            if covers(query.scope, row.scope)
             and query.state in (None, row.state)
             and query.detector in (None, row.detector)
             and query.rule in (None, row.rule)
@@ -132,7 +133,7 @@ class FakeQueries:
 
     def alert(self, scope: str, alert: str) -> AlertRow | None:
         self._check()
-        return next((row for row in self.alert_rows if _below(scope, row.scope) and row.alert == alert), None)
+        return next((row for row in self.alert_rows if covers(scope, row.scope) and row.alert == alert), None)
 
     def alert_steps(self, scope: str, alert: str) -> list[AlertStepRow]:
         self._check()
@@ -141,7 +142,7 @@ class FakeQueries:
     def alert_times(self, query: AlertTimesQuery) -> list[AlertTimesRow]:
         self._check()
         self.times_queries.append(query)
-        return [row for row in self.times_rows if row.grid is None or _below(query.scope, row.grid)][: query.limit]
+        return [row for row in self.times_rows if row.grid is None or covers(query.scope, row.grid)][: query.limit]
 
     def alert_times_of(self, scope: str, alert: str) -> AlertTimesOfOne | None:
         self._check()
@@ -156,7 +157,7 @@ class FakeQueries:
         rows = [
             row
             for row in sorted(self.silence_rows, key=lambda row: (row.created_time, row.silence), reverse=True)
-            if _below(query.scope, row.scope)
+            if covers(query.scope, row.scope)
             and query.state in (None, row.state)
             and (row.created_time, row.silence) < (query.before or _LAST)
         ]
@@ -164,14 +165,14 @@ class FakeQueries:
 
     def silence(self, scope: str, silence: str, known_to: datetime) -> SilenceRow | None:
         self._check()
-        return next((row for row in self.silence_rows if _below(scope, row.scope) and row.silence == silence), None)
+        return next((row for row in self.silence_rows if covers(scope, row.scope) and row.silence == silence), None)
 
     def dead_letters(self, query: DeadLetterQuery) -> list[DeadLetterRow]:
         self._check()
         rows = [
             row
             for row in sorted(self.dead_letter_rows, key=lambda row: (row.recorded_time, row.event_id), reverse=True)
-            if _below(query.scope, row.scope)
+            if covers(query.scope, row.scope)
             and query.stage in (None, row.stage)
             and query.reason in (None, row.reason)
             and (query.from_time is None or row.recorded_time >= query.from_time)
@@ -203,7 +204,3 @@ class FakeQueries:
     def _check(self) -> None:
         if self.fault is not None:
             raise self.fault
-
-
-def _below(scope: str, row_scope: str) -> bool:
-    return scope in ("", row_scope) or row_scope.startswith(scope + "/")

@@ -16,7 +16,7 @@ from schemas.families.subscriptions import SubscriptionState
 from schemas.families.system import Alert, AlertStep, Severity
 from schemas.rules import DETECTORS, RULES
 from schemas.strict import SCOPE_PATTERN
-from streams.ports import covers
+from schemas.topics import covers
 
 STEPS: Final[tuple[str, ...]] = get_args(AlertStep)
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising

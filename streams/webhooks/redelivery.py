@@ -11,9 +11,9 @@ from typing import Final
 from schemas.families.deliveries import Redelivery
 from schemas.families.system import Alert
 from schemas.records import RawBatch, TopicPartition
+from schemas.topics import covers
 from streams.log import EventLog
 from streams.pages import pages
-from streams.ports import covers
 from streams.webhooks.deliveries import Incoming
 from streams.webhooks.intake import ALERTS_TOPIC
 from streams.webhooks.messages import event_of

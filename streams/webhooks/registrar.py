@@ -17,9 +17,10 @@ from typing import Any, Final, Literal
 from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing, SubscriptionState
 from schemas.rules import DETECTORS, RULES
+from schemas.topics import covers
 from streams.control_state import ControlState
 from streams.log import EventLog
-from streams.ports import Principal, covers
+from streams.ports import Principal
 from streams.webhooks.addresses import MAX_URL_CHARS, AddressRefusedError, AddressRule, Target, check_url
 from streams.webhooks.filters import STEPS, AlertFilter, FilterError, checked_filter, joined
 from streams.webhooks.robots import SIGNING_KINDS

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from detectors.contract import Emitted
-from schemas.families.system import Alert, AlertStep, Detection, Severity, SilencedAs, Verdict
-
-GRAVITY: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+from schemas.families.fields import Verdict
+from schemas.families.system import GRAVITY, Alert, AlertStep, Detection, Severity, SilencedAs
 
 
 class Moment(NamedTuple):

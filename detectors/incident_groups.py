@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from detectors.incident_alert import GRAVITY, AlertState
+from detectors.incident_alert import AlertState
+from schemas.families.system import GRAVITY
 
 
 @dataclass(slots=True)

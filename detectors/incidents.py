@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from detectors import incident_text as text
 from detectors.contract import Emitted, derived_id
-from detectors.incident_alert import GRAVITY, AlertState, Moment, Silencer, said
+from detectors.incident_alert import AlertState, Moment, Silencer, said
 from detectors.incident_book import AlertBook
 from detectors.incident_groups import Groups
 from detectors.incident_params import IncidentParams, ms_by_name, plans
@@ -31,7 +31,7 @@ from detectors.incident_silences import Silences
 from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
 from schemas.families.civic import AlertAction, AlertSilence
-from schemas.families.system import Detection
+from schemas.families.system import GRAVITY, Detection
 
 _NAME = "incidents"
 _STATE_VERSION = 2

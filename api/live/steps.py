@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any
 
 import orjson
 import structlog
 
-from schemas.families.system import Alert, Severity
+from schemas.families.system import GRAVITY, Alert
 from schemas.records import RawBatch
 from schemas.times import rfc3339
 from schemas.topics import covers
 from streams.recent_ids import Digest, digest_of
 
-SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)  # rising
-STEPS: Final[tuple[str, ...]] = get_args(Alert.model_fields["step"].annotation)
 _TYPE_START = Alert.type_name + ".v"
 _ATTRIBUTES = ("specversion", "id", "source", "type", "time")
 log = structlog.get_logger(__name__)
@@ -93,7 +91,7 @@ def _step(partition: int, offset: int, recorded_ms: int, value: bytes) -> AlertS
         whole |= {"recordedtime": rfc3339(recorded_ms), "scope": event["scope"], "data": data}
         return AlertStep(
             partition, offset, recorded_ms, digest_of(event["source"], event["id"]), event["scope"],
-            data["detector"], data["rule"], SEVERITIES.index(data["severity"]), data["step"],
+            data["detector"], data["rule"], GRAVITY[data["severity"]], data["step"],
             message("alert", orjson.dumps(whole)),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as fault:

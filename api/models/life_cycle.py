@@ -8,9 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.models.common import Fresh, Out, Page
-from schemas.families.civic import SilenceKind
-from schemas.families.fields import Ref
-from schemas.families.system import Verdict
+from schemas.families.fields import Ref, SilenceKind, Verdict
 from schemas.strict import SCOPE_PATTERN
 
 MAX_COMMENT_CHARS = 500

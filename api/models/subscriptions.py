@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.models.common import Out
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionStatus
-from schemas.families.system import Severity
+from schemas.families.system import ALERT_STEPS, Severity
 from streams.webhooks.addresses import MAX_URL_CHARS
-from streams.webhooks.filters import STEPS
 from streams.webhooks.registrar import (
     DEFAULT_OVERLAP_S,
     MAX_NOTE_CHARS,
@@ -41,7 +40,7 @@ class SubscriptionIn(_In):
     detectors: Words = Field([], description="检测器,空为全部 who noticed it; empty: all")
     rules: Words = Field([], description="规则,空为全部 which rules; empty: all")
     min_severity: Severity = Field("info", description="最低严重程度(该步骤时) how grave at least, at that step")
-    steps: Words = Field([], description="步骤,空为全部 which steps; empty: all. " + ", ".join(STEPS))
+    steps: Words = Field([], description="步骤,空为全部 which steps; empty: all. " + ", ".join(ALERT_STEPS))
     silenced: bool = Field(False, description="含被静默、被归组的告警 silenced and grouped alerts too")
     note: str | None = Field(None, max_length=MAX_NOTE_CHARS, description="用途 whom it is for")
     sign_secret: str | None = Field(None, max_length=MAX_SIGN_SECRET_CHARS, description=_SIGN_SECRET)

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from api.models.common import Fresh, Out, Page
 from api.models.life_cycle import AlertCaseOut, AlertTimesOut
-from schemas.families.system import AlertStep, SilencedAs, Verdict
+from schemas.families.fields import Verdict
+from schemas.families.system import AlertStep, Severity, SilencedAs
 
 
 class DeviceOut(Out):
@@ -67,7 +68,7 @@ class AlertOut(Out):
     detector: str
     rule: str
     subject: str = Field(description="人员(假名)、设备、网关或场所 person (pseudonym), device, gateway or site")
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     state: Literal["open", "resolved", "closed"]
     count: int = Field(description="检测次数 detections so far")
     opened_time: datetime
@@ -107,7 +108,7 @@ class AlertStepOut(Out):
     event_time: datetime
     recorded_time: datetime
     step: AlertStep
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     count: int
     score: float
     threshold: float

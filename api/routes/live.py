@@ -10,13 +10,13 @@ from api.dependencies import Context
 from api.live import positions
 from api.live.hub import Holder
 from api.live.positions import Offsets, PositionError
-from api.live.steps import SEVERITIES, STEPS, StepFilter
+from api.live.steps import StepFilter
 from api.live.stream import EventStream
 from api.openapi import LIVE
 from api.problems import Refusal, documented, wrong_parameter
 from api.security import PresentedKey, Reader, ReaderScope
 from api.series import declared_metric
-from schemas.families.system import Severity
+from schemas.families.system import ALERT_STEPS, GRAVITY, Severity
 
 router = APIRouter(tags=["live"])
 NAMES = r"^[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*$"
@@ -40,7 +40,7 @@ StepsParam = Annotated[
     str | None,
     Query(
         pattern=NAMES, max_length=MAX_NAMES_CHARS, examples=["opened,escalated,resolved"],
-        description="步骤,逗号分隔;默认全部 which steps, with commas; default: all. " + ", ".join(STEPS),
+        description="步骤,逗号分隔;默认全部 which steps, with commas; default: all. " + ", ".join(ALERT_STEPS),
     ),
 ]  # fmt: skip
 MetricsParam = Annotated[
@@ -108,11 +108,11 @@ async def get_live(
     since: SinceParam = None,
 ) -> Response:
     wanted = StepFilter(
-        scope, frozenset(_names(detector)), frozenset(_names(rule)), SEVERITIES.index(min_severity),
+        scope, frozenset(_names(detector)), frozenset(_names(rule)), GRAVITY[min_severity],
         frozenset(_names(steps)),
     )  # fmt: skip
-    if unknown := wanted.steps - set(STEPS):
-        allowed = ", ".join(STEPS)
+    if unknown := wanted.steps - set(ALERT_STEPS):
+        allowed = ", ".join(ALERT_STEPS)
         raise wrong_parameter(
             "query.steps", f"没有步骤 {'、'.join(sorted(unknown))};可用:{allowed}", f"allowed: {allowed}"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from schemas.families.civic import SilenceKind
+from schemas.families.fields import SilenceKind
 
 TimesBy = Literal["grid", "kind", "grid_and_kind"]
 SilenceState = Literal["pending", "active", "ended", "lifted"]

@@ -7,9 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from schemas.base import DAY_S, EventData, EventType, with_lateness
-from schemas.families.fields import CaseStep, PersonRef, Ref, ShortText
-
-SilenceKind = Literal["silence", "maintenance", "power_cut"]
+from schemas.families.fields import CaseStep, PersonRef, Ref, ShortText, SilenceKind, Verdict
 
 
 class Case(EventData):
@@ -96,7 +94,7 @@ class AlertAction(EventData):
     actor: ShortText = Field(description="who did it: a pseudonym or the name of a key")
     assignee: ShortText | None = Field(None, description="who is to see to it, at assign")
     comment: str | None = Field(None, max_length=500, description="why, or what was found")
-    verdict: Literal["true", "false", "ignored"] | None = Field(None, description="what was found, at verdict")
+    verdict: Verdict | None = Field(None, description="what was found, at verdict")
     case: Ref | None = Field(None, description="the grid case, at report_case")
 
 

@@ -6,20 +6,22 @@ event, so that saying it again after a crash is harmless.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal, get_args
 
 from pydantic import Field
 
 from schemas.base import EventData, EventType, with_lateness
-from schemas.families.fields import Ref
+from schemas.families.fields import Ref, SilenceKind, Verdict
 
 Severity = Literal["info", "warning", "critical"]
 AlertStep = Literal[
     "opened", "updated", "escalated", "reminded", "acknowledged", "assigned", "commented", "silenced", "unsilenced",
     "reported", "resolved", "closed", "verdict",
 ]  # fmt: skip
-SilencedAs = Literal["silence", "maintenance", "power_cut", "inhibited"]
-Verdict = Literal["true", "false", "ignored"]
+SilencedAs = Literal[SilenceKind, "inhibited"]
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising
+GRAVITY: Final[dict[Severity, int]] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+ALERT_STEPS: Final[tuple[AlertStep, ...]] = get_args(AlertStep)
 Subject = str
 
 

@@ -10,17 +10,13 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, get_args
 
 from schemas.families.subscriptions import SubscriptionState
-from schemas.families.system import Alert, AlertStep, Severity
+from schemas.families.system import ALERT_STEPS, GRAVITY, SEVERITIES, Alert, Severity
 from schemas.rules import DETECTORS, RULES
 from schemas.strict import SCOPE_PATTERN
 from schemas.topics import covers
 
-STEPS: Final[tuple[str, ...]] = get_args(AlertStep)
-SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)  # rising
-_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _SCOPE = re.compile(f"(?:{SCOPE_PATTERN})?")
 
 
@@ -53,7 +49,7 @@ class AlertFilter:
             and (not self.detectors or alert.detector in self.detectors)
             and (not self.rules or alert.rule in self.rules)
             and (not self.steps or alert.step in self.steps)
-            and _RANK[alert.severity] >= _RANK[self.min_severity]
+            and GRAVITY[alert.severity] >= GRAVITY[self.min_severity]
         )
 
     @classmethod
@@ -86,7 +82,7 @@ def checked_filter(
         )
     _check_words("detectors", detectors, DETECTORS)
     _check_words("rules", rules, tuple(dict.fromkeys(rule for names in RULES.values() for rule in names)))
-    _check_words("steps", steps, STEPS)
+    _check_words("steps", steps, ALERT_STEPS)
     _check_words("min_severity", (min_severity,), SEVERITIES)
     if detectors and (lost := [rule for rule in rules if not any(rule in RULES[name] for name in detectors)]):
         allowed = ", ".join(rule for name in dict.fromkeys(detectors) for rule in RULES[name])

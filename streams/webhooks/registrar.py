@@ -16,13 +16,14 @@ from typing import Any, Final, Literal
 
 from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing, SubscriptionState
+from schemas.families.system import ALERT_STEPS
 from schemas.rules import DETECTORS, RULES
 from schemas.topics import covers
 from streams.control_state import ControlState
 from streams.log import EventLog
 from streams.ports import Principal
 from streams.webhooks.addresses import MAX_URL_CHARS, AddressRefusedError, AddressRule, Target, check_url
-from streams.webhooks.filters import STEPS, AlertFilter, FilterError, checked_filter, joined
+from streams.webhooks.filters import AlertFilter, FilterError, checked_filter, joined
 from streams.webhooks.robots import SIGNING_KINDS
 from streams.webhooks.shown import MAILTO, shown_url
 from streams.webhooks.subscriptions import (
@@ -275,7 +276,7 @@ class Registrar:
             "detectors": joined(wanted.detectors, DETECTORS),
             "rules": joined(wanted.rules, _RULES),
             "min_severity": wanted.min_severity,
-            "steps": joined(wanted.steps, STEPS),
+            "steps": joined(wanted.steps, ALERT_STEPS),
             "silenced": wanted.silenced,
         }
         if wish.url is not None:

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.live.limits import LiveLimits
 from api.live.positions import decode, encode
-from api.live.steps import STEPS
+from schemas.families.system import ALERT_STEPS
 from schemas.metrics import METRICS
 from tests.api.live_worlds import Message, alert, messages
 
@@ -96,7 +96,7 @@ def test_wrong_parameters_are_named(http: TestClient, params: dict[str, str], pa
 
 def test_an_unknown_step_is_answered_with_those_there_are(http: TestClient) -> None:
     (error,) = problem(http, 422, "invalid-parameter", steps="exploded")["errors"]
-    assert all(step in error["problem"] for step in STEPS)
+    assert all(step in error["problem"] for step in ALERT_STEPS)
 
 
 def test_an_unknown_metric_names_the_nearest(http: TestClient) -> None:

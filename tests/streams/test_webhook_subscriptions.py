@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 import detectors
 from schemas.families.subscriptions import SubscriptionState
-from schemas.families.system import Alert
+from schemas.families.system import ALERT_STEPS, SEVERITIES, Alert
 from schemas.golden import golden_examples
 from schemas.rules import DETECTORS, RULES
 from schemas.topics import ALL_TOPICS
 from streams.control_state import CONTROL_TOPIC
 from streams.log_memory import MemoryLog
-from streams.webhooks.filters import SEVERITIES, STEPS, AlertFilter, FilterError, checked_filter, joined
+from streams.webhooks.filters import AlertFilter, FilterError, checked_filter, joined
 from streams.webhooks.shown import shown_url
 from streams.webhooks.subscriptions import Subscription, SubscriptionBook, new_id, state_record
 from streams.webhooks.vault import SealBrokenError, Vault
@@ -53,10 +53,12 @@ def state(subscription: str = "sub_1", revision: int = 1, **changes: Any) -> Sub
 segments = st.sampled_from(["wuhu", "wuhu2", "jinghu", "jing", "a", "b_", "g-1"])
 scopes = st.lists(segments, max_size=5).map("/".join)
 beside = st.sampled_from(["", "2", "-", "/a", "2/a", "/a/b_"])  # what is written alike is not below
-words = st.frozensets(st.sampled_from([*DETECTORS, *STEPS, *(rule for rules in RULES.values() for rule in rules)]))
+words = st.frozensets(
+    st.sampled_from([*DETECTORS, *ALERT_STEPS, *(rule for rules in RULES.values() for rule in rules)])
+)
 alerts = st.builds(
     alert,
-    step=st.sampled_from(STEPS),
+    step=st.sampled_from(ALERT_STEPS),
     detector=st.sampled_from(DETECTORS),
     rule=st.sampled_from(sorted({rule for rules in RULES.values() for rule in rules})),
     severity=st.sampled_from(SEVERITIES),
@@ -108,7 +110,7 @@ def test_filters(wanted: dict[str, Any], step: dict[str, Any], expected: bool) -
     assert chosen.matches(alert(**step), SCOPE) is expected
     again = state(
         subscription_scope="wuhu", detectors=joined(chosen.detectors, DETECTORS), min_severity=chosen.min_severity,
-        rules=",".join(sorted(chosen.rules)) or None, steps=joined(chosen.steps, STEPS), silenced=chosen.silenced,
+        rules=",".join(sorted(chosen.rules)) or None, steps=joined(chosen.steps, ALERT_STEPS), silenced=chosen.silenced,
     )  # fmt: skip
     assert Subscription(again).filter == chosen
 

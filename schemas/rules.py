@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 WEBHOOKS_DETECTOR: Final = "webhooks"
@@ -13,3 +14,11 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     WEBHOOKS_DETECTOR: (WEBHOOKS_RULE,),  # no detector of a lane: the delivery worker speaks for itself
 }
 DETECTORS: Final[tuple[str, ...]] = tuple(RULES)
+
+
+def rules_of(detectors: Iterable[str]) -> tuple[str, ...]:
+    """Their rules, each once."""
+    return tuple(dict.fromkeys(rule for detector in detectors for rule in RULES[detector]))
+
+
+ALL_RULES: Final = rules_of(DETECTORS)

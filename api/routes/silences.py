@@ -24,7 +24,7 @@ from api.problems import Refusal, documented, wrong_parameter
 from api.security import Operator, ReaderScope, allowed_scope
 from projections.queries.life_cycle_ports import SilenceQuery, SilenceState
 from schemas.families.civic import AlertSilence
-from schemas.rules import DETECTORS, RULES
+from schemas.rules import ALL_RULES, DETECTORS, rules_of
 from streams.ports import Principal
 
 router = APIRouter(tags=["alerts"], route_class=JsonBodyRoute)
@@ -181,9 +181,9 @@ def _span(wanted: SilenceIn, now: datetime) -> tuple[datetime, datetime]:
 def _check_words(wanted: SilenceIn) -> None:
     if wanted.detector is not None:
         _check_word("body.detector", wanted.detector, DETECTORS)
-    detectors = DETECTORS if wanted.detector is None else (wanted.detector,)
     if wanted.rule is not None:
-        _check_word("body.rule", wanted.rule, tuple(rule for name in detectors for rule in RULES[name]))
+        known = ALL_RULES if wanted.detector is None else rules_of([wanted.detector])
+        _check_word("body.rule", wanted.rule, known)
 
 
 def _check_word(parameter: str, word: str, known: tuple[str, ...]) -> None:

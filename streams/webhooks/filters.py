@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.families.subscriptions import SubscriptionState
 from schemas.families.system import ALERT_STEPS, GRAVITY, SEVERITIES, Alert, Severity
-from schemas.rules import DETECTORS, RULES
+from schemas.rules import ALL_RULES, DETECTORS, rules_of
 from schemas.strict import SCOPE_PATTERN
 from schemas.topics import covers
 
@@ -81,11 +81,12 @@ def checked_filter(
             f"{_shown(scope)} is no scope: 1 to 5 segments of a-z, 0-9, _ or -, joined by /, such as wuhu/jinghu",
         )
     _check_words("detectors", detectors, DETECTORS)
-    _check_words("rules", rules, tuple(dict.fromkeys(rule for names in RULES.values() for rule in names)))
+    _check_words("rules", rules, ALL_RULES)
     _check_words("steps", steps, ALERT_STEPS)
     _check_words("min_severity", (min_severity,), SEVERITIES)
-    if detectors and (lost := [rule for rule in rules if not any(rule in RULES[name] for name in detectors)]):
-        allowed = ", ".join(rule for name in dict.fromkeys(detectors) for rule in RULES[name])
+    known = rules_of(detectors)
+    if detectors and (lost := [rule for rule in rules if rule not in known]):
+        allowed = ", ".join(known)
         raise FilterError(
             "rules",
             f"{lost[0]} 不属于所选检测器;可选:{allowed}",

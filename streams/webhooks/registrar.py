@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing, SubscriptionState
 from schemas.families.system import ALERT_STEPS
-from schemas.rules import DETECTORS, RULES
+from schemas.rules import ALL_RULES, DETECTORS
 from schemas.topics import covers
 from streams.control_state import ControlState
 from streams.log import EventLog
@@ -46,7 +46,6 @@ MAX_REASON_CHARS: Final = 200
 MAX_SIGN_SECRET_CHARS: Final = 200
 DEFAULT_OVERLAP_S: Final = 86_400
 MAX_OVERLAP_S: Final = 30 * 86_400
-_RULES: Final = tuple(dict.fromkeys(rule for rules in RULES.values() for rule in rules))
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
 
 
@@ -274,7 +273,7 @@ class Registrar:
         )
         fields: dict[str, Any] = {
             "detectors": joined(wanted.detectors, DETECTORS),
-            "rules": joined(wanted.rules, _RULES),
+            "rules": joined(wanted.rules, ALL_RULES),
             "min_severity": wanted.min_severity,
             "steps": joined(wanted.steps, ALERT_STEPS),
             "silenced": wanted.silenced,

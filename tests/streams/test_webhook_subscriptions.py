@@ -17,7 +17,7 @@ import detectors
 from schemas.families.subscriptions import SubscriptionState
 from schemas.families.system import ALERT_STEPS, SEVERITIES, Alert
 from schemas.golden import golden_examples
-from schemas.rules import DETECTORS, RULES
+from schemas.rules import ALL_RULES, DETECTORS
 from schemas.topics import ALL_TOPICS
 from streams.control_state import CONTROL_TOPIC
 from streams.log_memory import MemoryLog
@@ -53,14 +53,12 @@ def state(subscription: str = "sub_1", revision: int = 1, **changes: Any) -> Sub
 segments = st.sampled_from(["wuhu", "wuhu2", "jinghu", "jing", "a", "b_", "g-1"])
 scopes = st.lists(segments, max_size=5).map("/".join)
 beside = st.sampled_from(["", "2", "-", "/a", "2/a", "/a/b_"])  # what is written alike is not below
-words = st.frozensets(
-    st.sampled_from([*DETECTORS, *ALERT_STEPS, *(rule for rules in RULES.values() for rule in rules)])
-)
+words = st.frozensets(st.sampled_from([*DETECTORS, *ALERT_STEPS, *ALL_RULES]))
 alerts = st.builds(
     alert,
     step=st.sampled_from(ALERT_STEPS),
     detector=st.sampled_from(DETECTORS),
-    rule=st.sampled_from(sorted({rule for rules in RULES.values() for rule in rules})),
+    rule=st.sampled_from(ALL_RULES),
     severity=st.sampled_from(SEVERITIES),
     silenced=st.sampled_from([None, False, True]),
 )
@@ -123,7 +121,7 @@ def test_a_filter_s_scope_is_a_scope(scope: str) -> None:
 
 def test_every_rule_that_detectors_speak_of_is_known() -> None:
     """A rule that is missing in schemas/rules.py could not be subscribed to."""
-    known = {rule for rules in RULES.values() for rule in rules}
+    known = set(ALL_RULES)
     said: set[ast.expr] = set()
     for path in Path(detectors.__path__[0]).glob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):

@@ -7,7 +7,6 @@ directory. Secrets come from files or variables and are never printed.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -18,6 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.nearest import nearest
 
 ENV_PREFIX = "GRIDPULSE_"
 WRITER_USER = "gridpulse"
@@ -213,8 +214,8 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(sorted(known))}"
+            near = nearest(name.upper(), sorted(known))
+            hint = f"; did you mean {near}?" if near else f"; allowed are {', '.join(sorted(known))}"
             raise SettingsError(f"unknown setting {name}{hint}")
 
 

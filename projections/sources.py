@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from projections.ddl import MaterializedView, Table, View
@@ -11,6 +10,7 @@ from projections.late_tables import LATE_EVENTS
 from projections.tables import DATABASE, EVENT_TABLES, METRIC_TABLES, STATE_TABLES
 from schemas.catalogue import BY_NAME
 from schemas.metrics import METRICS
+from schemas.nearest import nearest
 from schemas.topics import topic_of
 
 METRICS_NAME, ALL_NAME = "metrics", "all"
@@ -62,8 +62,8 @@ def projection_tables(name: str) -> tuple[Table, ...]:
     metric_names |= {prefix + metric.name for metric in METRICS for prefix in ("", "metric_")}
     if name in metric_names:
         return METRIC_TABLES
-    near = difflib.get_close_matches(name, sorted({ALL_NAME, *found, *metric_names}), 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted({ALL_NAME, METRICS_NAME, *found}))}"
+    near = nearest(name, sorted({ALL_NAME, *found, *metric_names}))
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted({ALL_NAME, METRICS_NAME, *found}))}"
     raise UnknownProjectionError(f"no projection {name}; {hint}")
 
 

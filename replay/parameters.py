@@ -6,7 +6,6 @@ keep. A pair ``(name, value)`` within a tuple is a parameter of that name; a tup
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from detectors.lane import DetectorParams
 from replay.run_errors import RunUsageError
+from schemas.nearest import nearest
 
 _TIMEZONE = "timezone"  # the lane's replaces the detectors' own
 _SHARE = re.compile(r"(?:ratio|share|quantile|decay)$")
@@ -151,7 +151,7 @@ def _zone(text: str, wrong: str) -> str:
 
 def _unknown(name: str, params: DetectorParams) -> str:
     known = parameters(params)
-    near = difflib.get_close_matches(name, [parameter.name for parameter in known], 1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(name, [parameter.name for parameter in known])
+    hint = f"did you mean {near}? " if near else ""
     there_are = ", ".join(f"{parameter.name}={parameter.text}" for parameter in known)
     return f"there is no parameter {name}: {hint}There are, with what they are now: {there_are}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from replay.parameters import with_parameters
 from replay.run_errors import RunUsageError
 from schemas.base import TYPE_PREFIX
 from schemas.catalogue import EVENT_TYPES
+from schemas.nearest import nearest
 from schemas.times import TimeError, parse_rfc3339_ms
 from schemas.topics import DOMAIN_FAMILIES
 
@@ -103,8 +103,8 @@ def type_names(given: Iterable[str]) -> tuple[str, ...]:
     for text in given:
         short = re.sub(r"\.v\d+$", "", text.removeprefix(TYPE_PREFIX))
         if short not in known:
-            near = difflib.get_close_matches(short, sorted(known), 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            near = nearest(short, sorted(known))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
             raise RunUsageError(f"--types {text}: no such type of event; {hint}")
         names.append(known[short])
     return tuple(sorted(set(names)))

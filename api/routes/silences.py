@@ -6,7 +6,6 @@ outside its own scope.
 
 from __future__ import annotations
 
-import difflib
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from api.problems import Refusal, documented, wrong_parameter
 from api.security import Operator, ReaderScope, allowed_scope
 from projections.queries.life_cycle_ports import SilenceQuery, SilenceState
 from schemas.families.civic import AlertSilence
+from schemas.nearest import near_and_known
 from schemas.rules import ALL_RULES, DETECTORS, rules_of
 from streams.ports import Principal
 
@@ -189,12 +189,8 @@ def _check_words(wanted: SilenceIn) -> None:
 def _check_word(parameter: str, word: str, known: tuple[str, ...]) -> None:
     """A misspelt word would match nothing, for ever and in silence."""
     if word not in known:
-        near = difflib.get_close_matches(word, known, 1)
-        hint_zh, hint_en = (f";相近:{near[0]}", f"; near: {near[0]}") if near else ("", "")
-        allowed = ", ".join(known)
-        raise wrong_parameter(
-            parameter, f"没有此名称{hint_zh};可选:{allowed}", f"there is none of that name{hint_en}; allowed: {allowed}"
-        )
+        zh, en = near_and_known(word, known)
+        raise wrong_parameter(parameter, f"没有此名称{zh}", f"there is none of that name{en}")
 
 
 def _ms(at: datetime) -> int:

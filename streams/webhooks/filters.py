@@ -6,13 +6,13 @@ says; neither do silenced steps, nor alerts for which another one of their group
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.families.subscriptions import SubscriptionState
 from schemas.families.system import ALERT_STEPS, GRAVITY, SEVERITIES, Alert, Severity
+from schemas.nearest import near_and_known
 from schemas.rules import ALL_RULES, DETECTORS, rules_of
 from schemas.strict import SCOPE_PATTERN
 from schemas.topics import covers
@@ -104,14 +104,8 @@ def joined(words: frozenset[str], order: Sequence[str]) -> str | None:
 def _check_words(field: str, words: Sequence[str], known: Sequence[str]) -> None:
     for word in words:
         if word not in known:
-            near = difflib.get_close_matches(word, known, 1)
-            hint_zh, hint_en = (f";相近:{near[0]}", f"; near: {near[0]}") if near else ("", "")
-            allowed = ", ".join(known)
-            raise FilterError(
-                field,
-                f"没有 {_shown(word)}{hint_zh};可选:{allowed}",
-                f"there is no {_shown(word)}{hint_en}; allowed: {allowed}",
-            )
+            zh, en = near_and_known(word, known)
+            raise FilterError(field, f"没有 {_shown(word)}{zh}", f"there is no {_shown(word)}{en}")
 
 
 def _set(words: str | None) -> frozenset[str]:

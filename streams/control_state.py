@@ -56,17 +56,19 @@ class LatestByKey(Generic[Data]):
         for value in batch.values:
             self.absorb_value(batch.partition, value)
 
-    def absorb_value(self, partition: int, value: bytes) -> None:
-        """Take in one record."""
+    def absorb_value(self, partition: int, value: bytes) -> str | None:
+        """Take in one record; the key that it changed, None where it counts for nothing."""
         data = self._data_of(value)
         if data is None:
-            return
+            return None
         key = self._key_of(data)
         if partition != partition_of(key.encode(), self._partitions):
-            return  # not where its history has an order
+            return None  # not where its history has an order
         known = self.latest.get(key)
-        if known is None or self._follows(known, data):
-            self.latest[key] = data
+        if known is not None and not self._follows(known, data):
+            return None
+        self.latest[key] = data
+        return key
 
     def _data_of(self, value: bytes) -> Data | None:
         """The event in a record; None for ticks and anything else."""

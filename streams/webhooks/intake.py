@@ -17,7 +17,7 @@ from typing import Final
 
 from schemas.event import Event
 from schemas.families.deliveries import Redelivery
-from schemas.families.subscriptions import SubscriptionPing, SubscriptionState
+from schemas.families.subscriptions import SubscriptionPing
 from schemas.families.system import Alert
 from schemas.records import RawBatch, TopicPartition
 from schemas.topics import topic_of
@@ -29,7 +29,6 @@ from streams.webhooks.subscriptions import CONTROL_TOPIC, Subscription, Subscrip
 ALERTS_TOPIC: Final = topic_of("alerts")
 TOPICS: Final = (ALERTS_TOPIC, CONTROL_TOPIC)
 MAX_RECORDS: Final = 2_000
-_STATE_SIGN: Final = SubscriptionState.type_name.encode()
 _PING_SIGN: Final = SubscriptionPing.type_name.encode()
 _ORDER_SIGN: Final = Redelivery.type_name.encode()
 
@@ -134,18 +133,13 @@ class Intake:
         where = TopicPartition(batch.topics[0], batch.partition)
         done = self._done.get(where, 0)
         columns = zip(batch.values, batch.recorded_time_ms.tolist(), batch.offsets.tolist(), strict=True)
-        for row, (value, recorded_ms, offset) in enumerate(columns):
-            if _STATE_SIGN in value:
-                self._absorb(batch.slice(row, row + 1), recorded_ms)
+        for value, recorded_ms, offset in columns:
+            if (changed := self._book.absorb_value(where.partition, value)) is not None:
+                self._since_ms.setdefault(changed, recorded_ms)
                 taken.subscriptions_changed = True
             if offset >= done and (_PING_SIGN in value or _ORDER_SIGN in value):
                 self._take_wish(value, recorded_ms, taken)
         taken.offsets[where] = max(done, int(batch.offsets[-1]) + 1)
-
-    def _absorb(self, one: RawBatch, recorded_ms: int) -> None:
-        self._book.absorb(one)
-        for name in self._book.names():
-            self._since_ms.setdefault(name, recorded_ms)
 
     def _take_wish(self, value: bytes, recorded_ms: int, taken: TakenIn) -> None:
         event = event_of(value, recorded_ms)

@@ -84,6 +84,10 @@ class SubscriptionBook:
         """Take in records of one partition; repeating them is harmless."""
         self._state.absorb(batch)
 
+    def absorb_value(self, partition: int, value: bytes) -> str | None:
+        """Take in one record; the subscription that it changed, None where it counts for nothing."""
+        return self._state.absorb_value(partition, value)
+
     def get(self, subscription: str) -> Subscription | None:
         """One subscription, deleted ones too."""
         state = self._state.latest.get(subscription)

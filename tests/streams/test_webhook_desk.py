@@ -242,6 +242,15 @@ def test_who_subscribes_later_is_not_told_of_earlier_alerts(world: World, runnin
     assert [one.event_id for one in running.exchange()] == ["m1-2"]
 
 
+def test_a_change_of_a_subscription_hides_nothing_that_came_before_it(world: World, running: Running) -> None:
+    world.subscribe("s1")
+    world.now_ms += 10
+    world.alert("m1", 1)
+    world.now_ms += 10
+    world.subscribe("s1", note="changed")
+    assert [one.event_id for one in running.exchange()] == ["m1-1"]
+
+
 def test_what_is_said_twice_is_told_once_and_old_things_said_anew_to_nobody(world: World, running: Running) -> None:
     world.subscribe("s1")
     world.alert("m1", 1)

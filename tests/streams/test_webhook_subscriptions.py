@@ -174,6 +174,18 @@ def test_of_two_states_with_one_number_the_first_counts() -> None:
     assert found.state.note == "first"
 
 
+def test_the_book_says_which_subscription_a_record_changed() -> None:
+    states = [state(), state("sub_2"), state(), state(revision=2), state(revision=2, note="second")]
+    records = [state_record(log_of([]), each) for each in states]
+    book = SubscriptionBook(3)
+    changed = [book.absorb_value(record.partition, record.value) for record in records]
+    assert changed == ["sub_1", "sub_2", None, "sub_1", None]
+    later = state_record(log_of([]), state(revision=3))
+    assert book.absorb_value((later.partition + 1) % 3, later.value) is None
+    assert book.absorb_value(later.partition, later.value.replace(b'"revision":3', b'"revision":"x"')) is None
+    assert book.absorb_value(later.partition, later.value) == "sub_1"
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"subscription_scope": ""}, {"subscription_scope": "wuhu"}, {"kind": "email"}, {"key_id": "k2"}],

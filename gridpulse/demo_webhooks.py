@@ -21,6 +21,7 @@ from gridpulse.exit import StartError
 from schemas.records import TopicPartition
 from schemas.topics import topic_of
 from streams.log import EventLog
+from streams.pages import pages
 
 STEPS: Final = ("opened", "resolved")
 _NOTE: Final = "gridpulse demo"
@@ -28,7 +29,6 @@ _TIMEOUT_S: Final = 30.0
 _ARRIVE_WITHIN_S: Final = 20.0
 _KNOWN_WITHIN_S: Final = 10.0
 _LOOK_S: Final = 0.1
-_PAGE: Final = 10_000
 _ALERTS: Final = topic_of("alerts")
 
 
@@ -54,13 +54,12 @@ class Webhooks:
     def wanted(self) -> int:
         """Alert steps said since it was made that it asks for; one that is said again is not new."""
         before, since = set[str](), set[str]()
+        earliest = self.log.earliest_offsets([_ALERTS])
         for where, end in self.log.end_offsets([_ALERTS]).items():
-            offset = self.log.earliest_offsets([_ALERTS])[where]
-            while offset < end and len(batch := self.log.read(where, offset, _PAGE)):
+            for batch in pages(self.log, where, earliest[where], end):
                 for at, event in zip(batch.offsets.tolist(), map(orjson.loads, batch.values), strict=True):
                     if _is_wanted(event):
                         (since if at >= self.starts.get(where, 0) else before).add(event["id"])
-                offset = int(batch.offsets[-1]) + 1
         return len(since - before)
 
     def wait(self, check: Callable[[], None]) -> None:

@@ -22,6 +22,7 @@ from schemas.families.system import Alert
 from schemas.records import RawBatch, TopicPartition
 from schemas.topics import topic_of
 from streams.log import EventLog
+from streams.pages import pages
 from streams.webhooks.deliveries import Incoming
 from streams.webhooks.messages import event_of
 from streams.webhooks.subscriptions import CONTROL_TOPIC, Subscription, SubscriptionBook
@@ -72,10 +73,7 @@ class LogFollower:
 
     def _control_to_end(self) -> Iterator[RawBatch]:
         for where, end in self._log.end_offsets([CONTROL_TOPIC]).items():
-            while self._control[where] < end:
-                batch = self._log.read(where, self._control[where], MAX_RECORDS)
-                if not len(batch):
-                    break
+            for batch in pages(self._log, where, self._control[where], end, MAX_RECORDS):
                 self._control[where] = int(batch.offsets[-1]) + 1
                 yield batch
 

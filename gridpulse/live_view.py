@@ -10,12 +10,11 @@ import orjson
 from rich.text import Text
 
 from gridpulse.following import LiveMessage
-from streams.webhooks.notices import SEVERITY_WORDS, STEP_WORDS
+from streams.webhooks.notices import OVER_STEPS, SEVERITY_WORDS, STEP_WORDS
 
 _SEVERITIES: Final = {str(name): words for name, words in SEVERITY_WORDS.items()}
 _STEPS: Final = {str(name): words for name, words in STEP_WORDS.items()}
 _STYLES: Final = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
-_OVER: Final = frozenset({"resolved", "closed"})
 
 
 def line_of(message: LiveMessage, zone: ZoneInfo) -> Text | None:
@@ -33,7 +32,7 @@ def _alert(event: dict[str, Any], zone: ZoneInfo) -> Text:
     severity, step = str(data["severity"]), str(data["step"])
     severity_zh, severity_en = _SEVERITIES.get(severity, (severity, severity))
     step_zh, step_en = _STEPS.get(step, (step, step))
-    style = "green" if step in _OVER else _STYLES.get(severity, "")
+    style = "green" if step in OVER_STEPS else _STYLES.get(severity, "")
     at = datetime.fromisoformat(event["time"]).astimezone(zone)
     return Text.assemble(
         (f"{at:%m-%d %H:%M:%S} ", "dim"),

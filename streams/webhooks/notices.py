@@ -38,7 +38,7 @@ SEVERITY_WORDS: Final[dict[Severity, tuple[str, str]]] = {
     "info": ("提示", "info"), "warning": ("警告", "warning"), "critical": ("严重", "critical"),
 }  # fmt: skip
 VERDICT_WORDS: Final = {"true": ("属实", "true"), "false": ("误报", "false"), "ignored": ("忽略", "ignored")}
-_OVER: Final = frozenset({"resolved", "closed"})
+OVER_STEPS: Final[frozenset[AlertStep]] = frozenset({"resolved", "closed"})
 _MAX_WORDS: Final = 160
 _MAX_NAME: Final = 128
 
@@ -96,7 +96,7 @@ def in_words(notice: Notice, zone: ZoneInfo) -> Words:
         ("规则 rule", _line(f"{alert.detector}/{alert.rule}", _MAX_NAME)),
         ("告警编号 alert", alert.alert),
     ]
-    return Words(title, tuple(lines), alert.severity, alert.step in _OVER)
+    return Words(title, tuple(lines), alert.severity, alert.step in OVER_STEPS)
 
 
 def _by_people(alert: Alert) -> list[tuple[str, str]]:

@@ -20,6 +20,8 @@ Outputs are a function of what is fed in, in order: see the lane. State: open al
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from detectors import incident_text as text
 from detectors.contract import Emitted, derived_id
 from detectors.incident_alert import AlertState, Moment, Silencer, said
@@ -38,9 +40,8 @@ _STATE_VERSION = 2
 _CODE_VERSION = 2
 _MINUTE_MS = 60_000
 
-# Timers: a letter, a colon, and the alert's key, the silence or the alert.
+# Timers: a letter, a colon, and the alert's key or the silence.
 _QUIET, _CLEAR, _STEADY, _FALL, _UNANSWERED, _GROWN, _CYCLES, _START, _END = "qcufegxst"
-_OF_AN_ALERT = (_QUIET, _CLEAR, _STEADY, _FALL, _UNANSWERED, _GROWN)
 
 
 class Incidents:
@@ -58,6 +59,10 @@ class Incidents:
         self._silences = Silences()
         self._groups = Groups()
         self._timers = TimerHeap()
+        self._when_due: dict[str, Callable[[AlertState, Moment], list[Emitted]]] = {  # the timers of an open alert
+            _QUIET: self._fell_quiet, _CLEAR: self._believed, _STEADY: self._steady, _FALL: self._fell,
+            _UNANSWERED: self._unanswered, _GROWN: self._grown,
+        }  # fmt: skip
 
     @property
     def version(self) -> str:
@@ -118,20 +123,7 @@ class Incidents:
         if kind in (_START, _END):
             (self._silences.start if kind == _START else self._silences.end)(name)
             return self._review_all(at)
-        alert = self._book.open[name]
-        match kind:
-            case "q":
-                return self._cleared(alert, alert.last, alert.updated_ms + self._quiet_ms[alert.last.rule], at)
-            case "c":
-                return self._believed(alert, at)
-            case "u":
-                return self._steady(alert, at)
-            case "f":
-                return self._fell(alert, at)
-            case "g":
-                return [self._updated(alert, at, text.grown(alert.grouped))] if alert.grouped else []
-            case _:
-                return self._unanswered(alert, at)
+        return self._when_due[kind](self._book.open[name], at)
 
     # -- open and count ----------------------------------------------------------------------------------------------
     def _opened(self, key: str, detection: Detection, emitted: Emitted, at: Moment) -> list[Emitted]:
@@ -223,6 +215,10 @@ class Incidents:
             self._timers.schedule(timer, at.detected_ms + wait_ms)
         return []
 
+    def _fell_quiet(self, alert: AlertState, at: Moment) -> list[Emitted]:
+        """A rule without an end noticed nothing for long enough."""
+        return self._cleared(alert, alert.last, alert.updated_ms + self._quiet_ms[alert.last.rule], at)
+
     def _believed(self, alert: AlertState, at: Moment) -> list[Emitted]:
         """It was over for long enough."""
         if alert.cleared is None:
@@ -242,7 +238,7 @@ class Incidents:
     ) -> list[Emitted]:
         key, now_ms = alert.key, at.detected_ms
         self._book.end(alert, now_ms)
-        for kind in _OF_AN_ALERT:
+        for kind in self._when_due:
             self._timers.cancel(f"{kind}:{key}")
         alert.last, alert.resolved_ms = detection, ended_ms
         alert.cleared = alert.lower = None
@@ -329,6 +325,10 @@ class Incidents:
             self._wait_for_people(alert, at.detected_ms, anew=True)
             return [said(alert, "unsilenced", at, at.detected_ms, comment=text.unsilenced(before))]
         return []
+
+    def _grown(self, alert: AlertState, at: Moment) -> list[Emitted]:
+        """More alerts have folded under it."""
+        return [self._updated(alert, at, text.grown(alert.grouped))] if alert.grouped else []
 
     def _leave_group(self, alert: AlertState, at: Moment) -> list[Emitted]:
         """Take it out of its group, if it is in one; the alert that stands for the others from now on is said."""

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 from api.live.positions import Offsets
-from api.live.steps import ReadSteps, StepFilter, with_id
+from api.live.steps import ReadSteps, with_id
 from api.live.tail import Tail
+from streams.step_filter import StepFilter
 
 Ending = Literal["gone", "slow", "revoked", "log", "stopping", "lifetime"]
 PIECE_BYTES: Final = 64 * 1024
@@ -105,7 +106,7 @@ class LiveClient:
             self._number += 1
             if step.offset >= floor[step.partition]:
                 floor[step.partition] = step.offset + 1
-                if self.wanted.takes(step):
+                if step.is_wanted_by(self.wanted):
                     parts.append(with_id(tail.text(floor), step.message))
                     size += len(parts[-1])
         if self._number == tail.head and not tail.is_ahead(floor):
@@ -150,7 +151,7 @@ class FanOut:
                 continue
             wanted = client.wanted
             if wanted not in concerned:
-                concerned[wanted] = any(map(wanted.takes, added))
+                concerned[wanted] = any(step.is_wanted_by(wanted) for step in added)
             if concerned[wanted]:
                 client.notify()
             elif client.number == before:
@@ -168,7 +169,7 @@ class FanOut:
         size = 0
         while number < self.tail.head and size < PIECE_BYTES:
             step = self.tail.step(number)
-            if wanted.takes(step):
+            if step.is_wanted_by(wanted):
                 parts += (self.tail.id_line(number), step.message)
                 size += len(step.message)
             number += 1

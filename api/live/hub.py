@@ -20,10 +20,11 @@ from api.live.limits import LiveLimits
 from api.live.positions import Offsets
 from api.live.reader import TOPIC, AlertReader, beginning
 from api.live.signals import Signals
-from api.live.steps import ReadSteps, StepFilter
+from api.live.steps import ReadSteps
 from api.live.tail import Tail
 from streams.log import EventLog, LogUnavailableError
 from streams.ports import KeyRing, Principal
+from streams.step_filter import StepFilter
 
 _SWEEP_S = 0.25
 log = structlog.get_logger(__name__)

@@ -15,12 +15,12 @@ from api.live.hub import FullError, Holder, LiveHub
 from api.live.limits import LiveLimits
 from api.live.positions import Offsets
 from api.live.signals import Signals
-from api.live.steps import StepFilter
 from api.live.stream import LiveResponse
 from api.problems import Refusal
 from api.telemetry import Telemetry
 from streams.log import EventLog
 from streams.ports import KeyRing
+from streams.step_filter import StepFilter
 
 
 class Live:

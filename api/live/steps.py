@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 import structlog
 
-from schemas.families.system import GRAVITY, Alert
+from schemas.families.system import SEVERITIES, Alert, Severity
 from schemas.records import RawBatch
 from schemas.times import rfc3339
-from schemas.topics import covers
 from streams.recent_ids import Digest, digest_of
+from streams.step_filter import StepFilter
 
 _TYPE_START = Alert.type_name + ".v"
 _ATTRIBUTES = ("specversion", "id", "source", "type", "time")
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AlertStep:
-    """One step; ``message`` is what is sent but for its id, ``rank`` the place of its severity."""
+    """One step; ``message`` is what is sent but for its id."""
 
     partition: int
     offset: int
@@ -35,29 +35,12 @@ class AlertStep:
     scope: str
     detector: str
     rule: str
-    rank: int
+    severity: Severity
     step: str
     message: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class StepFilter:
-    """What one client wants; empty sets take everything. ``scope`` is the subtree after the caller's own rights."""
-
-    scope: str
-    detectors: frozenset[str] = frozenset()
-    rules: frozenset[str] = frozenset()
-    min_rank: int = 0
-    steps: frozenset[str] = frozenset()
-
-    def takes(self, step: AlertStep) -> bool:
-        return (
-            step.rank >= self.min_rank
-            and covers(self.scope, step.scope)
-            and (not self.detectors or step.detector in self.detectors)
-            and (not self.rules or step.rule in self.rules)
-            and (not self.steps or step.step in self.steps)
-        )
+    def is_wanted_by(self, wanted: StepFilter) -> bool:
+        return wanted.wants(self.scope, self.detector, self.rule, self.step, self.severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,7 @@ def _step(partition: int, offset: int, recorded_ms: int, value: bytes) -> AlertS
         whole |= {"recordedtime": rfc3339(recorded_ms), "scope": event["scope"], "data": data}
         return AlertStep(
             partition, offset, recorded_ms, digest_of(event["source"], event["id"]), event["scope"],
-            data["detector"], data["rule"], GRAVITY[data["severity"]], data["step"],
+            data["detector"], data["rule"], SEVERITIES[SEVERITIES.index(data["severity"])], data["step"],
             message("alert", orjson.dumps(whole)),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as fault:

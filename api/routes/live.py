@@ -10,13 +10,13 @@ from api.dependencies import Context
 from api.live import positions
 from api.live.hub import Holder
 from api.live.positions import Offsets, PositionError
-from api.live.steps import StepFilter
 from api.live.stream import EventStream
 from api.openapi import LIVE
 from api.problems import Refusal, documented, wrong_parameter
 from api.security import PresentedKey, Reader, ReaderScope
 from api.series import declared_metric
-from schemas.families.system import ALERT_STEPS, GRAVITY, Severity
+from schemas.families.system import ALERT_STEPS, Severity
+from streams.step_filter import StepFilter
 
 router = APIRouter(tags=["live"])
 NAMES = r"^[A-Za-z0-9_.-]+(,[A-Za-z0-9_.-]+)*$"
@@ -108,7 +108,7 @@ async def get_live(
     since: SinceParam = None,
 ) -> Response:
     wanted = StepFilter(
-        scope, frozenset(_names(detector)), frozenset(_names(rule)), GRAVITY[min_severity],
+        scope, frozenset(_names(detector)), frozenset(_names(rule)), min_severity,
         frozenset(_names(steps)),
     )  # fmt: skip
     if unknown := wanted.steps - set(ALERT_STEPS):

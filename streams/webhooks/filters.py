@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.families.subscriptions import SubscriptionState
-from schemas.families.system import ALERT_STEPS, GRAVITY, SEVERITIES, Alert, Severity
+from schemas.families.system import ALERT_STEPS, SEVERITIES, Alert
 from schemas.nearest import near_and_known
 from schemas.rules import ALL_RULES, DETECTORS, rules_of
 from schemas.strict import SCOPE_PATTERN
-from schemas.topics import covers
+from streams.step_filter import StepFilter
 
 _SCOPE = re.compile(f"(?:{SCOPE_PATTERN})?")
 
@@ -31,25 +31,15 @@ class FilterError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFilter:
+class AlertFilter(StepFilter):
     """What of the alerts a subscription wants. Empty sets: all."""
 
-    scope: str = ""
-    detectors: frozenset[str] = frozenset()
-    rules: frozenset[str] = frozenset()
-    min_severity: Severity = "info"
-    steps: frozenset[str] = frozenset()
     silenced: bool = False
 
     def matches(self, alert: Alert, scope: str) -> bool:
         """Whether this step of an alert in ``scope`` is wanted."""
-        return (
-            covers(self.scope, scope)
-            and (self.silenced or not (alert.silenced or alert.group))
-            and (not self.detectors or alert.detector in self.detectors)
-            and (not self.rules or alert.rule in self.rules)
-            and (not self.steps or alert.step in self.steps)
-            and GRAVITY[alert.severity] >= GRAVITY[self.min_severity]
+        return (self.silenced or not (alert.silenced or alert.group)) and self.wants(
+            scope, alert.detector, alert.rule, alert.step, alert.severity
         )
 
     @classmethod

@@ -45,7 +45,11 @@ def alert(
         severity=severity, count=1, opened_time_ms=NOW_MS, updated_time_ms=NOW_MS, score=1.0, threshold=1.0,
         model_version="1", reason_zh="超限", reason_en="over",
     )  # fmt: skip
-    event = new_event(data, id=event_id, source="/gridpulse/incidents", scope=scope, event_time_ms=NOW_MS)
+    return record_of(data, event_id, partition, scope)
+
+
+def record_of(step: Alert, event_id: str, partition: int = 0, scope: str = SCOPE) -> NewRecord:
+    event = new_event(step, id=event_id, source="/gridpulse/incidents", scope=scope, event_time_ms=NOW_MS)
     return NewRecord(ALERTS, partition, b"", to_record_value(event, None))
 
 

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from api.live.fan_out import FanOut, LiveClient
 from api.live.positions import decode
 from api.live.reader import beginning
-from api.live.steps import StepFilter, message, read_steps
+from api.live.steps import message, read_steps
 from api.live.tail import Tail
 from schemas.records import NewRecord, TopicPartition
 from streams.log_memory import MemoryLog
-from tests.api.live_worlds import ALERTS, alert, alert_ids, alerts_log, messages
+from streams.step_filter import StepFilter
+from streams.webhooks.filters import AlertFilter
+from tests.api.live_worlds import ALERTS, NOW_MS, SCOPE, alert, alert_ids, alerts_log, messages, record_of
+from tests.detectors.batches import MINUTE, tick
+from tests.detectors.incident_world import act, noticed, run
 
-WARNINGS = StepFilter("wuhu", min_rank=1)
+WARNINGS = StepFilter("wuhu", min_severity="warning")
 KEPT = 1_000
 
 
@@ -85,7 +89,7 @@ def wanted_in(log: MemoryLog) -> list[list[str]]:
         steps = read_steps(batch).steps if len(batch) else []
         found = {step.digest: step for step in steps}
         once = list(found)
-        out.append([alert_ids(b"id: x\n" + found[one].message)[0] for one in once if WARNINGS.takes(found[one])])
+        out.append([alert_ids(b"id: x\n" + found[one].message)[0] for one in once if found[one].is_wanted_by(WARNINGS)])
     return out
 
 
@@ -168,7 +172,7 @@ def test_within_a_process_even_the_partitions_interleave_the_same(
         (StepFilter(""), ["a", "b", "c"]),
         (StepFilter("wuhu/jinghu/tingtang"), ["a", "b"]),
         (StepFilter("wuhu/jinghu/ting"), []),
-        (StepFilter("", min_rank=2), ["b"]),
+        (StepFilter("", min_severity="critical"), ["b"]),
         (StepFilter("", rules=frozenset({"night_limit"})), ["c"]),
         (StepFilter("", detectors=frozenset({"device_offline"})), []),
         (StepFilter("", steps=frozenset({"opened"})), ["a", "b", "c"]),
@@ -183,6 +187,24 @@ def test_filters(wanted: StepFilter, expected: list[str]) -> None:
     process.read_all()
     assert alert_ids(client.take()) == expected
     assert client.take() == b""
+
+
+def test_who_heard_of_an_alert_while_it_was_grave_hears_its_end_as_a_subscriber_does() -> None:
+    """It has come down to a warning when it ends: the incident operator says its end with what it was at worst."""
+    rows = [noticed(NOW_MS, severity="critical"), noticed(NOW_MS + MINUTE), tick(NOW_MS + 12 * MINUTE)]
+    rows += [noticed(NOW_MS + 13 * MINUTE, active=False)]
+    rows += [act(NOW_MS + 14 * MINUTE, run(rows)[0].alert, "close")]
+    log = alerts_log(1)
+    process = Process(log)
+    live = process.join(None, StepFilter("wuhu", min_severity="critical"))
+    said = run(rows)
+    log.append([record_of(step, f"{step.step}-{step.severity}") for step in said])
+    process.read_all()
+    heard = alert_ids(live.take())
+    assert heard == ["opened-critical", "updated-critical", "resolved-critical", "closed-critical"]
+    assert "updated-warning" in [f"{step.step}-{step.severity}" for step in said]
+    subscriber = AlertFilter("wuhu", min_severity="critical")
+    assert heard == [f"{step.step}-{step.severity}" for step in said if subscriber.matches(step, SCOPE)]
 
 
 def test_only_those_concerned_are_told_and_equal_ones_share_the_bytes() -> None:

@@ -14,7 +14,6 @@ from api.live.hub import FullError, Holder, Joined, LiveHub
 from api.live.limits import LiveLimits
 from api.live.positions import decode, encode
 from api.live.signals import Signals
-from api.live.steps import StepFilter
 from api.live.stream import LiveResponse
 from projections.client import StoreUnavailableError
 from schemas.records import RawBatch, TopicPartition
@@ -22,6 +21,7 @@ from streams.fakes import FakeKeyRing
 from streams.log import LogUnavailableError
 from streams.log_memory import MemoryLog
 from streams.ports import Principal
+from streams.step_filter import StepFilter
 from tests.api.live_worlds import ALERTS, alert, alert_ids, alerts_log, messages
 
 READER = Principal("k", "reader", "")

@@ -15,7 +15,7 @@ from gridpulse.settings import Settings, split_list
 from streams.clocks import wall_clock
 from streams.log import EventLog
 from streams.webhooks.desk import Desk, DeskPorts
-from streams.webhooks.dispatch import Dispatcher, Shares
+from streams.webhooks.dispatch import Shares
 from streams.webhooks.intake import Intake, LogFollower
 from streams.webhooks.mail import MailSender, Senders, mail_server
 from streams.webhooks.messages import Composer
@@ -60,7 +60,7 @@ def run_worker(settings: Settings, log: EventLog, stop: threading.Event) -> None
             metrics=metrics,
         )
         shares = Shares(settings.webhook_concurrency, settings.webhook_per_subscription, settings.webhook_per_host)
-        desk = Desk(ports, lambda host_of: Dispatcher(outbox, host_of, shares))
+        desk = Desk(ports, shares)
         uvloop.run(_deliver(settings, ports, desk, follower, stop, Keep(seen_ms=2 * max(max_age_ms, _DAY_MS))))
 
 

@@ -17,7 +17,7 @@ from schemas.families.system import Alert
 from schemas.records import NewRecord
 from streams.log import EventLog
 from streams.webhooks.deliveries import Answer, Delivery, Settled
-from streams.webhooks.dispatch import Dispatcher
+from streams.webhooks.dispatch import Dispatcher, Shares
 from streams.webhooks.intake import ALERTS_TOPIC, Intake, Reading
 from streams.webhooks.judging import Judgement, Why, judge
 from streams.webhooks.messages import Composer
@@ -57,21 +57,16 @@ class DeskPorts:
 
 
 class Desk:
-    """See the module. ``dispatcher`` is to be made with :meth:`host_of`."""
+    """See the module. ``dispatcher`` says what is sent next."""
 
-    def __init__(self, ports: DeskPorts, make_dispatcher: Callable[[Callable[[str], str | None]], Dispatcher]) -> None:
+    def __init__(self, ports: DeskPorts, shares: Shares) -> None:
         self._ports = ports
         self._outbox, self._book, self._clock = ports.outbox, ports.book, ports.clock
         self._status: dict[str, str] = {}
         self._alerts = {name: orjson.loads(saved) for name, saved in ports.outbox.open_alerts().items()}
         self._to_abandon: dict[str, None] = {}
-        self._hosts: dict[str, tuple[int, str]] = {}
         self._partitions = ports.log.partitions(ALERTS_TOPIC)  # all topics have the same number
-        self._dispatcher = make_dispatcher(self.host_of)
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        return self._dispatcher
+        self.dispatcher = Dispatcher(ports.outbox, self._host_of, shares)
 
     def subscription(self, name: str) -> Subscription | None:
         """The subscription, if it is delivered to now."""
@@ -80,15 +75,10 @@ class Desk:
             return None
         return one
 
-    def host_of(self, name: str) -> str | None:
+    def _host_of(self, name: str) -> str | None:
         """Where its deliveries go, for sharing out connections; None: nowhere now."""
         one = self.subscription(name)
-        if one is None:
-            return None
-        known = self._hosts.get(name)
-        if known is None or known[0] != one.state.revision:
-            known = self._hosts[name] = one.state.revision, self._ports.composer.host(one)
-        return known[1]
+        return None if one is None else self._ports.composer.host(one)
 
     def take_in(self, reading: Reading) -> None:
         """Store what the log says."""
@@ -102,9 +92,9 @@ class Desk:
                 self._outbox.retry_abandoned(one.subscription, order.redelivery, self._clock())
             for page in ordered(self._ports.log, order, one):
                 self._outbox.take_in(page, {}, self._clock(), redelivery=order.redelivery, seen_again=True)
-            self._dispatcher.wake(one.subscription)
+            self.dispatcher.wake(one.subscription)
         for name in self._outbox.take_in(taken.incoming, taken.offsets, self._clock()):
-            self._dispatcher.wake(name)
+            self.dispatcher.wake(name)
         if taken.subscriptions_changed:
             self.reconcile()
 
@@ -121,7 +111,7 @@ class Desk:
         self._outbox.settle([judgement.settled for _, judgement in judged], records, now_ms, alerts)
         for one, judgement in judged:
             self._ports.metrics.attempted(judgement.settled, one.answer, now_ms - one.delivery.recorded_ms)
-            self._dispatcher.finished(one.delivery, judgement.settled.outcome == "delivered")
+            self.dispatcher.finished(one.delivery, judgement.settled.outcome == "delivered")
 
     def reconcile(self) -> None:
         """Bring the outbox in line with subscriptions that have changed, or with all at start."""
@@ -137,7 +127,7 @@ class Desk:
             self._to_abandon.pop(name, None)
             match status:
                 case "active":
-                    self._dispatcher.wake(name)
+                    self.dispatcher.wake(name)
                 case "disabled":
                     self._to_abandon[name] = None
                 case "deleted":
@@ -147,7 +137,7 @@ class Desk:
         """Give up a page of what waits for disabled subscriptions; whether there may be more."""
         for name in list(self._to_abandon):
             page = self._outbox.waiting(name, _ABANDONED_PAGE)
-            left = [one for one in page if not self._dispatcher.is_under_way(name, one.subject)]
+            left = [one for one in page if not self.dispatcher.is_under_way(name, one.subject)]
             if left:
                 self._abandon(left)
                 return True

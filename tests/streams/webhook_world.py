@@ -20,7 +20,7 @@ from streams.control_state import control_record
 from streams.log_memory import MemoryLog
 from streams.webhooks.deliveries import Answer, Delivery
 from streams.webhooks.desk import Attempted, Desk, DeskPorts
-from streams.webhooks.dispatch import Dispatcher, Shares
+from streams.webhooks.dispatch import Shares
 from streams.webhooks.intake import Intake, LogFollower
 from streams.webhooks.messages import Composer
 from streams.webhooks.outbox import Outbox
@@ -125,7 +125,7 @@ class Running:
             Intake(self.book, self.outbox.offsets(), max_age_ms=max_age_ms, not_before_ms=not_before_ms),
             self.composer, lambda: world.now_ms, schedule or Schedule(), self.metrics,
         )  # fmt: skip
-        self.desk = Desk(ports, lambda host_of: Dispatcher(self.outbox, host_of, shares or Shares()))
+        self.desk = Desk(ports, shares or Shares())
 
     def read(self) -> None:
         self.desk.take_in(self.follower.read(0.0))

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from schemas.families.deliveries import Redelivery
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionPing, SubscriptionState
@@ -47,6 +47,8 @@ MAX_SIGN_SECRET_CHARS: Final = 200
 DEFAULT_OVERLAP_S: Final = 86_400
 MAX_OVERLAP_S: Final = 30 * 86_400
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}")
+
+T = TypeVar("T")
 
 
 class UnknownSubscriptionError(LookupError):
@@ -144,7 +146,7 @@ class Registrar:
             raise FilterError(
                 "scope", f"允许的范围:{principal.scope} 及其下级", f"allowed: {principal.scope} and below"
             )
-        fields = self._fields(subscription, kind, scope, Wish(), wish)
+        fields = self._fields(subscription, kind, AlertFilter(scope), wish)
         self._check_scope(scope)
         state = SubscriptionState(
             subscription=subscription, revision=1, subscription_scope=scope, kind=kind, secret_id=secret_id,
@@ -161,12 +163,7 @@ class Registrar:
     def change(self, principal: Principal, subscription: str, wish: Wish) -> Subscription:
         """Change its URL or filter. :raises: as :meth:`create`, :class:`UnknownSubscriptionError`, ConflictError."""
         known = self._newest(principal, subscription).state
-        current = AlertFilter.of(known)
-        before = Wish(
-            detectors=sorted(current.detectors), rules=sorted(current.rules), min_severity=current.min_severity,
-            steps=sorted(current.steps), silenced=current.silenced,
-        )  # fmt: skip
-        fields = self._fields(subscription, known.kind, known.subscription_scope, before, wish)
+        fields = self._fields(subscription, known.kind, AlertFilter.of(known), wish)
         return self._next(principal, known, **fields)
 
     def set_status(
@@ -259,17 +256,15 @@ class Registrar:
                 "scope", f"本系统没有范围 {scope};现有:{known}", f"there is no scope {scope}; there are {known}"
             )
 
-    def _fields(
-        self, subscription: str, kind: SubscriptionKind, scope: str, before: Wish, wish: Wish
-    ) -> dict[str, Any]:
+    def _fields(self, subscription: str, kind: SubscriptionKind, before: AlertFilter, wish: Wish) -> dict[str, Any]:
         """The event's fields that a wish is about; those of the URL and secrets only where they are wished for."""
         wanted = checked_filter(
-            scope,
-            _or(wish.detectors, before.detectors, ()),
-            _or(wish.rules, before.rules, ()),
-            _or(wish.min_severity, before.min_severity, "info"),
-            _or(wish.steps, before.steps, ()),
-            _or(wish.silenced, before.silenced, False),
+            before.scope,
+            _or(wish.detectors, sorted(before.detectors)),
+            _or(wish.rules, sorted(before.rules)),
+            _or(wish.min_severity, before.min_severity),
+            _or(wish.steps, sorted(before.steps)),
+            _or(wish.silenced, before.silenced),
         )
         fields: dict[str, Any] = {
             "detectors": joined(wanted.detectors, DETECTORS),
@@ -297,5 +292,5 @@ class Registrar:
         return self._vault.seal(secret, subscription, SIGN_SECRET_FIELD)
 
 
-def _or(wished: Any, before: Any, otherwise: Any) -> Any:
-    return wished if wished is not None else before if before is not None else otherwise
+def _or(wished: T | None, before: T) -> T:
+    return before if wished is None else wished

@@ -15,7 +15,7 @@ class AlertBook:
     def __init__(self, keep_days: float, keep_max: int) -> None:
         self.open: dict[str, AlertState] = {}  # by key
         self._ended: dict[str, AlertState] = {}  # by alert, as they ended
-        self._keys: dict[str, str] = {}  # alert -> key, of the open ones
+        self._named: dict[str, AlertState] = {}  # the open ones, by alert
         self._dependents: dict[str, set[str]] = {}  # key of a cause -> keys of open alerts that it makes moot
         self._keep_ms = int(keep_days * _DAY_MS)
         self._keep_max = keep_max
@@ -27,7 +27,7 @@ class AlertBook:
     def load(self, saved: tuple[Any, ...]) -> None:
         """Replace everything; the rest follows from the alerts."""
         self.open, self._ended = saved
-        self._keys = {alert.alert: key for key, alert in self.open.items()}
+        self._named = {alert.alert: alert for alert in self.open.values()}
         self._dependents = {}
         for alert in self.open.values():
             self._enter(alert)
@@ -35,14 +35,14 @@ class AlertBook:
     def add(self, alert: AlertState) -> None:
         """An alert opened."""
         self.open[alert.key] = alert
-        self._keys[alert.alert] = alert.key
+        self._named[alert.alert] = alert
         self._ended.pop(alert.alert, None)  # the same cause again
         self._enter(alert)
 
     def end(self, alert: AlertState, now_ms: int) -> None:
         """An open alert ended; it is kept for a while, so that people can judge it."""
         self.set_causes(alert, ())
-        del self.open[alert.key], self._keys[alert.alert]
+        del self.open[alert.key], self._named[alert.alert]
         alert.ended_log_ms = now_ms
         self._ended[alert.alert] = alert
         while len(self._ended) > self._keep_max or self._is_old(next(iter(self._ended.values())), now_ms):
@@ -50,9 +50,8 @@ class AlertBook:
 
     def find(self, name: str, now_ms: int) -> AlertState | None:
         """The alert of this name, if it is open or kept."""
-        key = self._keys.get(name)
-        if key is not None:
-            return self.open[key]
+        if (alert := self._named.get(name)) is not None:
+            return alert
         alert = self._ended.get(name)
         return None if alert is None or self._is_old(alert, now_ms) else alert
 

@@ -27,6 +27,7 @@ from streams.webhooks.deliveries import Delivery, Head, Incoming, Settled, webho
 from streams.webhooks.outbox_file import open_outbox
 
 _WAITING, _ABANDONED = 0, 1
+_FORGET_EVENTS = "DELETE FROM events WHERE event_id NOT IN (SELECT event_id FROM deliveries)"  # that nobody is to get
 _log = structlog.get_logger(__name__)
 
 
@@ -150,7 +151,8 @@ class Outbox:
 
     def depth(self) -> tuple[int, int]:
         """How many deliveries wait, and how many lines they form."""
-        (deliveries,) = self._connection.execute("SELECT count(*) FROM deliveries WHERE state = 0").fetchone()
+        waiting = self._connection.execute("SELECT count(*) FROM deliveries WHERE state = ?", (_WAITING,))
+        (deliveries,) = waiting.fetchone()
         (lines,) = self._connection.execute("SELECT count(*) FROM heads").fetchone()
         return int(deliveries), int(lines)
 
@@ -190,7 +192,7 @@ class Outbox:
         with self._transaction() as run:
             for table in ("heads", "deliveries", "endpoints"):
                 run.execute(f"DELETE FROM {table} WHERE subscription = ?", (subscription,))
-            run.execute("DELETE FROM events WHERE event_id NOT IN (SELECT event_id FROM deliveries)")
+            run.execute(_FORGET_EVENTS)
 
     def prune(self, seen_before_ms: int, abandoned_before_ms: int) -> None:
         """Forget the ids of old events, and deliveries that were abandoned long ago."""
@@ -200,7 +202,7 @@ class Outbox:
                 "DELETE FROM deliveries WHERE state = ? AND settled_ms < ?", (_ABANDONED, abandoned_before_ms)
             ).rowcount
             if gone:
-                run.execute("DELETE FROM events WHERE event_id NOT IN (SELECT event_id FROM deliveries)")
+                run.execute(_FORGET_EVENTS)
 
     def close(self) -> None:
         self._connection.close()

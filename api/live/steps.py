@@ -72,14 +72,21 @@ def _step(partition: int, offset: int, recorded_ms: int, value: bytes) -> AlertS
         data = event["data"]
         whole = {name: event[name] for name in _ATTRIBUTES}
         whole |= {"recordedtime": rfc3339(recorded_ms), "scope": event["scope"], "data": data}
+        scope, detector, rule, step = map(_text, (event["scope"], data["detector"], data["rule"], data["step"]))
         return AlertStep(
-            partition, offset, recorded_ms, digest_of(event["source"], event["id"]), event["scope"],
-            data["detector"], data["rule"], SEVERITIES[SEVERITIES.index(data["severity"])], data["step"],
-            message("alert", orjson.dumps(whole)),
+            partition, offset, recorded_ms, digest_of(event["source"], event["id"]), scope, detector, rule,
+            SEVERITIES[SEVERITIES.index(data["severity"])], step, message("alert", orjson.dumps(whole)),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         log.warning("alert_not_readable", partition=partition, offset=offset, fault=type(fault).__name__)
         return None
+
+
+def _text(value: object) -> str:
+    """:raises TypeError: it is none."""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
 
 
 def message(event: str, data: bytes) -> bytes:

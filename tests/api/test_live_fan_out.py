@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -298,6 +299,7 @@ def test_what_is_no_alert_step_is_left_out_and_stops_nobody() -> None:
     good = alert("good")
     others = [b"", b"{}", b"[]", b"\xff", good.value.replace(b'"warning"', b'"loud"'), b'{"type":5}']
     others.append(good.value.replace(b"alerts.alert", b"alerts.digest"))
+    others += [re.sub(rb'"%b":"[^"]*"' % name, b'"%b":[]' % name, good.value) for name in (b"scope", b"rule", b"step")]
     log.append([*(NewRecord(ALERTS, 0, b"", value) for value in others), good])
     process.read_all()
     (only,) = messages(client.take())

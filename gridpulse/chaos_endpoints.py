@@ -5,8 +5,8 @@ failing   at random, by its seed: 500, 503, a connection reset before it took an
           the sender can't know. The rest it takes.
 hanging   takes requests in and never answers, as long as :attr:`Endpoint.hangs` is set; then it is healthy.
 
-Each verifies every request as Standard Webhooks 1.0 says, with the secret that the API gave out,
-and notes what it took in order of arrival, once per ``webhook-id``. Written by the loop's thread alone.
+Each verifies every request as Standard Webhooks 1.0 says, with the secret that the API gave out, and notes what it took
+in order of arrival, once per ``webhook-id``. Written by the loop's thread alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # GridPulse. Needs make and Python 3.11 or 3.12, nothing else; `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo chaos bench bench-peers test lint fmt lock clean install install-dev
+.PHONY: help demo chaos bench bench-peers test lint style types pytest fmt lock clean install install-dev
 
 ROOMS := schemas detectors projections streams replay api benchmarks gridpulse
 PYTEST_WORKERS ?= 2
@@ -51,19 +51,27 @@ bench: install-dev
 bench-peers: install-dev
 	@exec $(BIN)/python -m benchmarks.peers $(ARGS)
 
-lint: install-dev
+style: install-dev
 	@echo "== ruff check"
 	@$(BIN)/ruff check .
 	@echo "== ruff format --check"
 	@$(BIN)/ruff format --check .
-	@echo "== mypy"
-	@$(BIN)/mypy
 	@echo "== lint-imports"
 	@$(BIN)/lint-imports
 
-test: lint
+types: install-dev
+	@echo "== mypy"
+	@$(BIN)/mypy
+
+lint: style types
+
+pytest: install-dev
 	@echo "== pytest"
 	@$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup --durations 15 $(ARGS)
+
+# Types are checked beside the tests: mypy keeps one core busy for half a minute where it has no cache.
+test: style
+	@$(MAKE) --no-print-directory --jobs 2 types pytest
 
 fmt: install-dev
 	@$(BIN)/ruff check --fix .

@@ -84,9 +84,22 @@ def span(now: datetime, from_text: str | None, to_text: str | None, default_s: f
         from_time = parse_time(from_text, now, "query.from")
     else:
         from_time = max(_EARLIEST, to_time - timedelta(seconds=default_s))
+    _require_rising(from_time, to_time)
+    return from_time, to_time
+
+
+def open_span(now: datetime, from_text: str | None, to_text: str | None) -> tuple[datetime | None, datetime | None]:
+    """``[from, to)`` as far as it was given; ``None``: no bound."""
+    from_time = parse_time(from_text, now, "query.from") if from_text else None
+    to_time = parse_time(to_text, now, "query.to") if to_text else None
+    if from_time and to_time:
+        _require_rising(from_time, to_time)
+    return from_time, to_time
+
+
+def _require_rising(from_time: datetime, to_time: datetime) -> None:
     if from_time >= to_time:
         raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
-    return from_time, to_time
 
 
 async def _zone(context: Context, name: ZoneParam = None) -> ZoneInfo:

@@ -8,10 +8,9 @@ a late append. The other two are measured one after the other, each with what it
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +19,11 @@ import orjson
 
 from benchmarks.city import city_records
 from benchmarks.deliveries import LOOPBACK, deliveries, ping, subscribe
+from benchmarks.figures import bytes_per_event
 from benchmarks.latency import AlertTimes, Slice, ms_of, slices, warm, where_it_is_night
 from benchmarks.sse_clients import sse_clients
 from benchmarks.webhook_endpoints import Arrived, Endpoints
-from benchmarks.world import World, broker, world
+from benchmarks.world import World, new_log_url, world
 
 Note = Callable[[str], None]
 BURST_EVERY: Final = 25  # one meter in so many bursts at a turn: an alert for every 250 events
@@ -51,10 +51,10 @@ class Sizes:
 
 def alerts(scratch: Path, sizes: Sizes, *, kafka: bool, note: Note = lambda _: None) -> dict[str, Any]:
     """All three parts. ``kafka``: the log of the first two; live clients are measured on SQLite."""
-    with _log_url(scratch / "told", kafka) as url:
+    with new_log_url(scratch / "told", kafka) as url:
         told = event_to_webhook(scratch / "told", url, sizes, note)
     note("the delivery worker, while endpoints hang")
-    with _log_url(scratch / "sent", kafka) as url:
+    with new_log_url(scratch / "sent", kafka) as url:
         sent = deliveries(
             scratch / "sent", url, alerts=sizes.steps, endpoints=sizes.endpoints, hanging=sizes.endpoints_hanging
         )
@@ -117,7 +117,7 @@ def _events(sizes: Sizes) -> tuple[list[Slice], float, int]:
         interval_s=interval_s, burst_every=BURST_EVERY,
     )  # fmt: skip
     pieces = list(slices([record for record in records if b"control.tick" not in record.value], sizes.rate))
-    return pieces, start_ms / 1000.0, round(sum(len(record.value) for record in records) / len(records))
+    return pieces, start_ms / 1000.0, bytes_per_event(records)
 
 
 def _load(live: World, pieces: list[Slice], start_s: float, settling_s: float, times: AlertTimes) -> float:
@@ -133,12 +133,3 @@ def _load(live: World, pieces: list[Slice], start_s: float, settling_s: float, t
     given_up_s = time.monotonic() + ALERTS_WITHIN_S
     live.wait_until(lambda: not times.due_s or time.monotonic() > given_up_s, "the last webhooks")
     return took_s
-
-
-@contextlib.contextmanager
-def _log_url(scratch: Path, kafka: bool) -> Iterator[str | None]:
-    if not kafka:
-        yield None
-        return
-    with broker(scratch) as started:
-        yield f"kafka://{started.bootstrap}"

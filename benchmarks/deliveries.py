@@ -6,8 +6,7 @@ while others hang. The worker is a process of its own on a log of its own; every
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.webhook_endpoints import HOST, Arrived, Endpoints
+from benchmarks.world import wait_until
 from gridpulse import adapters
 from gridpulse.serving import allow_files
 from gridpulse.settings import Settings, load_settings
@@ -68,7 +68,10 @@ def deliveries(scratch: Path, url: str | None, *, alerts: int, endpoints: int, h
         try:
             supervisor.start(child(settings, "webhooks"))
             worker = psutil.Process(supervisor.pids()["webhooks"])
-            _wait(lambda: len(got.messages) >= alerts * healthy, supervisor)
+            wait_until(
+                lambda: len(got.messages) >= alerts * healthy, "everything at the healthy endpoints", supervisor,
+                timeout_s=_TIMEOUT_S, look_s=_LOOK_S,
+            )  # fmt: skip
             times = worker.cpu_times()
         finally:
             supervisor.stop()
@@ -96,14 +99,18 @@ def registrar_of(settings: Settings, log: EventLog) -> Registrar:
 
 
 def alert_records(count: int, partitions: int, now_ms: int) -> list[NewRecord]:
-    """Alert steps as the pipeline writes them: of so many subjects in turn, all said just now."""
-    return [_alert_record(number, partitions, now_ms) for number in range(count)]
+    """Alert steps of so many subjects in turn, all said just now."""
+    return [
+        alert_record(f"bench-{number}", number % _SUBJECTS, number // _SUBJECTS + 1, partitions, now_ms)
+        for number in range(count)
+    ]
 
 
-def _alert_record(number: int, partitions: int, now_ms: int) -> NewRecord:
-    subject, count = f"noise-{number % _SUBJECTS:04}", number // _SUBJECTS + 1
+def alert_record(name: str, number: int, count: int, partitions: int, now_ms: int) -> NewRecord:
+    """Step ``count`` of an alert about a numbered subject, as the pipeline writes it. ``name``: the event's id."""
+    subject = f"noise-{number:04}"
     data = Alert(
-        alert=f"al-{number % _SUBJECTS:012x}", alert_key=f"noise_limit/night_burst/{subject}",
+        alert=f"al-{number:012x}", alert_key=f"noise_limit/night_burst/{subject}",
         step="opened" if count == 1 else "updated", detector="noise_limit", rule="night_burst", subject=subject,
         severity="warning", count=count, opened_time_ms=now_ms, updated_time_ms=now_ms, score=1.4, threshold=1.0,
         baseline=50.0, observed=70.1, unit="dB(A)", model_version="noise_limit/1",
@@ -111,14 +118,5 @@ def _alert_record(number: int, partitions: int, now_ms: int) -> NewRecord:
         reason_en="A burst of 70.1 dB(A) at night exceeds the class 2 limit of 50 dB(A) by more than 15 dB(A).",
         detected_time_ms=now_ms,
     )  # fmt: skip
-    event = new_event(data, id=f"bench-{number}", source="/gridpulse/incidents", scope=SCOPE, event_time_ms=now_ms)
+    event = new_event(data, id=name, source="/gridpulse/incidents", scope=SCOPE, event_time_ms=now_ms)
     return to_new_record(event, partitions, None)
-
-
-def _wait(reached: Callable[[], bool], supervisor: Supervisor) -> None:
-    give_up_s = time.monotonic() + _TIMEOUT_S
-    while not reached():
-        supervisor.check()
-        if time.monotonic() > give_up_s:
-            raise TimeoutError(f"the healthy endpoints did not get everything within {_TIMEOUT_S:.0f} s")
-        time.sleep(_LOOK_S)

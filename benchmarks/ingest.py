@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import orjson
 import psutil
 
@@ -65,7 +64,6 @@ def ingest(
         _api(settings) as pid,
     ):
         _, key = adapters.issue_api_key(settings, "writer", "", "benchmark")
-        _until_known(settings, key)
         _run(settings, key, _bodies(batch_events, 0, batch_events), 1, pid)  # the first request imports and learns
         measured = [
             _run(settings, key, _bodies(events, batch_events + run * events, batch_events), senders, pid)
@@ -158,20 +156,3 @@ def _api(settings: Settings) -> Iterator[int]:
         yield supervisor.pids()["api"]
     finally:
         supervisor.stop()
-
-
-def _until_known(settings: Settings, key: str) -> None:
-    """New keys are known after a second at most."""
-    give_up_s = time.monotonic() + _TIMEOUT_S
-    while _status(settings, "/openapi.json", key) != 200:
-        if time.monotonic() > give_up_s:
-            raise TimeoutError(f"the API did not take its key within {_TIMEOUT_S:.0f} s")
-        time.sleep(0.1)
-
-
-def _status(settings: Settings, path: str, key: str) -> int | None:
-    headers = {"Authorization": f"Bearer {key}"}
-    try:
-        return httpx.get(f"{settings.api_url}{path}", headers=headers, timeout=5.0, trust_env=False).status_code
-    except httpx.TransportError:
-        return None

@@ -8,32 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import re
-import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import psutil
 
+from benchmarks.deliveries import alert_record
+from benchmarks.figures import cpu_seconds, percentile
 from gridpulse import adapters
 from gridpulse.free_ports import free_ports
 from gridpulse.serving import allow_files
-from gridpulse.settings import Settings, load_settings
-from gridpulse.up import child
-from schemas.event import new_event, to_new_record
-from schemas.families.system import Alert
-from schemas.records import NewRecord
+from gridpulse.settings import load_settings
+from gridpulse.up import api_child
 from streams.log import EventLog
 from streams.supervise import Supervisor
 
-SCOPE: Final = "wuhu/jinghu/tingtang/jianyang/g03"
 _NUMBER: Final = re.compile(rb'"id":"sse-(\d+)"')
 _CONNECTED_TOGETHER: Final = 100
+_FIRST_MS: Final = 1_772_337_600_000
 _START_S: Final = 60.0
 _DRAIN_S: Final = 30.0
 
@@ -108,8 +104,7 @@ def sse_clients(clients: int = 1_000, alerts_per_s: float = 20.0, seconds: float
         with adapters.the_log(settings) as log:
             _, key = adapters.issue_api_key(settings, "reader", "", "sse clients")
             try:
-                supervisor.start(child(settings, "api"))
-                _wait_until(lambda: _is_up(settings), "the API", supervisor)
+                supervisor.start(api_child(settings))
                 api = psutil.Process(supervisor.pids()["api"])
                 where = ApiUnderTest(settings.api_host, settings.api_port, key, api)
                 return asyncio.run(measure(where, log, clients, alerts_per_s, seconds))
@@ -126,7 +121,7 @@ async def measure(
     before_mb, began_s = _rss_mb(api), time.perf_counter()
     opened = await _open(where.host, where.port, request, seen, clients)
     connect_s, connected_mb = time.perf_counter() - began_s, _rss_mb(api)
-    cpu_s, began_s = _cpu_s(api), time.perf_counter()
+    cpu_s, began_s = cpu_seconds(api), time.perf_counter()
     appending = threading.Thread(target=_append, args=(log, seen, alerts_per_s, seconds))
     appending.start()
     expected = round(alerts_per_s * seconds)
@@ -134,10 +129,13 @@ async def measure(
         await asyncio.sleep(0.1)
         if seen.lost or time.perf_counter() - began_s > seconds + _DRAIN_S:
             break
-    spent_s, took_s = _cpu_s(api) - cpu_s, time.perf_counter() - began_s
+    spent_s, took_s = cpu_seconds(api) - cpu_s, time.perf_counter() - began_s
     await asyncio.to_thread(appending.join)
     seen.is_over = True
-    p50, p99 = _percentiles_ms(seen.latency_s)
+    p50, p99 = (
+        round(percentile(seen.latency_s, percent) * 1000.0, 1) if len(seen.latency_s) > 1 else None
+        for percent in (50, 99)
+    )
     return {
         "sse_clients": clients,
         "alerts": expected,
@@ -173,53 +171,10 @@ def _append(log: EventLog, seen: _Seen, alerts_per_s: float, seconds: float) -> 
     began_s = time.perf_counter()
     for number in range(round(alerts_per_s * seconds)):
         time.sleep(max(0.0, began_s + number / alerts_per_s - time.perf_counter()))
-        record = alert_record(number)
+        record = alert_record(f"sse-{number}", number, 1, 1, _FIRST_MS + number)
         seen.appended_s[number] = time.perf_counter()
         log.append([record])
 
 
-def alert_record(number: int) -> NewRecord:
-    """An alert as the pipeline writes it; its id has the number."""
-    now_ms = 1_772_337_600_000 + number
-    data = Alert(
-        alert=f"al-{number:012x}", alert_key=f"noise_limit/day_limit/noise-{number:04}", step="opened",
-        detector="noise_limit", rule="day_limit", subject=f"noise-{number:04}", severity="warning", count=1,
-        opened_time_ms=now_ms, updated_time_ms=now_ms, score=1.4, threshold=1.0, baseline=60.0, observed=66.1,
-        unit="dB(A)", model_version="noise_limit/1",
-        reason_zh="昼间等效声级 66.1 dB(A),超过 2 类区限值 60 dB(A)。",
-        reason_en="Daytime LAeq of 66.1 dB(A) exceeds the class 2 limit of 60 dB(A).", detected_time_ms=now_ms,
-    )  # fmt: skip
-    event = new_event(data, id=f"sse-{number}", source="/gridpulse/incidents", scope=SCOPE, event_time_ms=now_ms)
-    return to_new_record(event, 1, None)
-
-
-def _wait_until(reached: Callable[[], bool], what: str, supervisor: Supervisor) -> None:
-    give_up_s = time.monotonic() + _START_S
-    while not reached():
-        supervisor.check()
-        if time.monotonic() > give_up_s:
-            raise TimeoutError(f"{what}: not within {_START_S:.0f} s")
-        time.sleep(0.1)
-
-
-def _is_up(settings: Settings) -> bool:
-    try:
-        return httpx.get(settings.api_url + "/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
 def _rss_mb(process: psutil.Process) -> int:
     return round(process.memory_info().rss / 1e6)
-
-
-def _percentiles_ms(latencies_s: list[float]) -> tuple[float | None, float | None]:
-    if len(latencies_s) < 2:
-        return None, None
-    cuts = statistics.quantiles(latencies_s, n=100, method="inclusive")
-    return round(cuts[49] * 1000.0, 1), round(cuts[98] * 1000.0, 1)

@@ -73,12 +73,7 @@ class World:
 
     def wait_until(self, reached: Callable[[], bool], what: str) -> None:
         """:raises TimeoutError: not in time."""
-        give_up_s = time.monotonic() + TIMEOUT_S
-        while not reached():
-            self.supervisor.check()
-            if time.monotonic() > give_up_s:
-                raise TimeoutError(f"{what}: not within {TIMEOUT_S:.0f} s")
-            time.sleep(LOOK_S)
+        wait_until(reached, what, self.supervisor)
 
     def queryable(self) -> Ends:
         return queryable(self.client)
@@ -119,6 +114,23 @@ class World:
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+
+
+def wait_until(
+    reached: Callable[[], bool],
+    what: str,
+    supervisor: Supervisor,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    look_s: float = LOOK_S,
+) -> None:
+    """Meanwhile everything is kept running. :raises TimeoutError: not in time."""
+    give_up_s = time.monotonic() + timeout_s
+    while not reached():
+        supervisor.check()
+        if time.monotonic() > give_up_s:
+            raise TimeoutError(f"{what}: not within {timeout_s:.0f} s")
+        time.sleep(look_s)
 
 
 def append_all(log: EventLog, records: Sequence[NewRecord]) -> Ends:

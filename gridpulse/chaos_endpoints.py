@@ -5,16 +5,13 @@ failing   at random, by its seed: 500, 503, a connection reset before it took an
           the sender can't know. The rest it takes.
 hanging   takes requests in and never answers, as long as :attr:`Endpoint.hangs` is set; then it is healthy.
 
-Each verifies every request as Standard Webhooks 1.0 says, with the secret that the API gave out and code of its own,
-and notes what it took in order of arrival, once per ``webhook-id``. Written by the loop's thread alone.
+Each verifies every request as Standard Webhooks 1.0 says, with the secret that the API gave out, and notes what it took
+in order of arrival, once per ``webhook-id``. Written by the loop's thread alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import random
 import threading
 import time
@@ -25,11 +22,10 @@ from typing import Final, Literal, Self
 import orjson
 
 from gridpulse.chaos_alerts_account import Told
+from gridpulse.signatures import is_signed
 
 Kind = Literal["healthy", "failing", "hanging"]
 FAILS: Final = ((0.07, "500"), (0.14, "503"), (0.20, "reset"), (0.26, "reset_after"))  # up to this chance
-_TOLERANCE_S: Final = 300.0
-_SECRET_PREFIX: Final = "whsec_"
 _REASONS: Final = {200: "OK", 401: "Unauthorized", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
@@ -73,16 +69,6 @@ def endpoints(count: int, seed: int) -> list[Endpoint]:
         Endpoint(number, kind_of(number), seed, frozenset({"opened"} if number % 5 else {"opened", "resolved"}))
         for number in range(count)
     ]
-
-
-def is_signed(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> bool:
-    """Whether one of the signatures is right and the time is near."""
-    name, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not (name and sent.isdigit() and secret) or abs(now_s - int(sent)) > _TOLERANCE_S:
-        return False
-    key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
-    right = base64.b64encode(hmac.new(key, f"{name}.{sent}.".encode() + body, hashlib.sha256).digest()).decode()
-    return any(hmac.compare_digest(one, f"v1,{right}") for one in headers.get("webhook-signature", "").split(" "))
 
 
 class Receivers:

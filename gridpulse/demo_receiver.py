@@ -6,9 +6,6 @@ What comes to another path than its own was subscribed to by hand: it is taken, 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import threading
 import time
 from collections.abc import Mapping
@@ -17,11 +14,12 @@ from typing import Any, Final, Self
 
 import orjson
 
+from gridpulse.signatures import is_signed
+
 HOST: Final = "127.0.0.1"
 PATH: Final = "/alerts"
 PING: Final = "subscription.ping"
 _MAX_BODY_BYTES: Final = 100_000
-_TOLERANCE_S: Final = 300.0
 _POLL_S: Final = 0.05  # how long ending takes
 
 
@@ -37,7 +35,7 @@ class Receiver:
         self.verified = 0
         self.pinged = threading.Event()
         self._seen: set[str] = set()
-        self._key = b""
+        self._secret = ""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer((HOST, 0), _handler(self))
         self._thread = threading.Thread(
@@ -58,12 +56,12 @@ class Receiver:
 
     def set_secret(self, secret: str) -> None:
         """The secret that the API showed when the subscription was made: ``whsec_…``."""
-        self._key = base64.b64decode(secret.removeprefix("whsec_"))
+        self._secret = secret
 
     def take(self, headers: Mapping[str, str], body: bytes) -> int:
         """A message; the status of the answer. The same message again is nothing new."""
         webhook_id = headers.get("webhook-id", "")
-        verified = is_signed(headers, body, self._key, time.time())
+        verified = is_signed(self._secret, headers, body, time.time())
         message = orjson.loads(body) if verified else None
         with self._lock:
             if message is not None and message["type"] == PING:
@@ -86,17 +84,6 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def is_signed(headers: Mapping[str, str], body: bytes, key: bytes, now_s: float) -> bool:
-    """Whether the sender knew the key, and it is not an old message again (Standard Webhooks 1.0)."""
-    webhook_id, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not (key and webhook_id and sent.isdecimal()) or abs(now_s - int(sent)) > _TOLERANCE_S:
-        return False
-    digest = hmac.new(key, f"{webhook_id}.{sent}.".encode() + body, hashlib.sha256).digest()
-    right = "v1," + base64.b64encode(digest).decode()
-    given = headers.get("webhook-signature", "").split(" ")
-    return any(hmac.compare_digest(right.encode(), each.encode()) for each in given)
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

@@ -27,7 +27,6 @@ STEPS: Final = ("opened", "resolved")
 _NOTE: Final = "gridpulse demo"
 _TIMEOUT_S: Final = 30.0
 _ARRIVE_WITHIN_S: Final = 20.0
-_KNOWN_WITHIN_S: Final = 10.0
 _LOOK_S: Final = 0.1
 _ALERTS: Final = topic_of("alerts")
 
@@ -98,7 +97,6 @@ def subscribed(api_url: str, key: str, log: EventLog) -> Iterator[Webhooks]:
     with Receiver() as receiver, httpx.Client(
         base_url=api_url, headers={"X-API-Key": key}, timeout=_TIMEOUT_S, trust_env=False, verify=False
     ) as client:  # fmt: skip
-        _wait_known(client)
         _delete_ours(client)
         wish = {"url": receiver.url, "steps": list(STEPS), "note": _NOTE}
         starts = dict(log.end_offsets([_ALERTS]))
@@ -119,14 +117,6 @@ def how_to_subscribe(api_url: str, key: str, receiver: Receiver, console: Consol
     command = f"curl -s {headers} -d '{wish}' \"{api_url}/v1/subscriptions\""
     console.print(f"订阅 · subscribe  {command}", highlight=False, soft_wrap=True, markup=False)
     console.print("接收示例 · receivers  docs/webhooks.md", highlight=False)
-
-
-def _wait_known(client: httpx.Client) -> None:
-    """A key that was issued just now counts a moment later."""
-    give_up_s = time.monotonic() + _KNOWN_WITHIN_S
-    with contextlib.suppress(httpx.HTTPError):  # said by the next request
-        while client.get("/v1/subscriptions").status_code == httpx.codes.UNAUTHORIZED and time.monotonic() < give_up_s:
-            time.sleep(_LOOK_S)
 
 
 def _delete_ours(client: httpx.Client) -> None:

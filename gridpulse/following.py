@@ -17,7 +17,6 @@ from gridpulse.exit import StartError
 
 _RETRY_S: Final = 2.0
 _SILENCE_S: Final = 45.0  # three heartbeats
-_NEW_KEY_TRIES: Final = 20  # a key that was just issued is known within a second
 _TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 Note = Callable[[str], None]
 
@@ -38,12 +37,10 @@ class Follower:
         key: str,
         params: Mapping[str, str],
         note: Note,
-        is_new_key: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url, self._key, self._params = url, key, dict(params)
         self._note, self._sleep = note, sleep
-        self._tries_left = _NEW_KEY_TRIES if is_new_key else 0
         self._since: str | None = None
         self._retry_s = _RETRY_S
 
@@ -67,16 +64,12 @@ class Follower:
                 answer.read()
                 self._refused(answer)
                 return
-            self._tries_left = 0
             yield from self._parse(answer.iter_bytes())
         self._note("连接已结束,正在续传 · the stream has ended, going on from there")
 
     def _refused(self, answer: httpx.Response) -> None:
         """Returns where it is worth trying again."""
-        if answer.status_code == 401 and self._tries_left:
-            self._tries_left -= 1
-            self._retry_s = 0.1
-        elif answer.status_code in _TRY_AGAIN:
+        if answer.status_code in _TRY_AGAIN:
             self._retry_s = float(answer.headers.get("Retry-After", _RETRY_S))
             self._note(f"{_why(answer)},{self._retry_s:.0f} 秒后重试 · trying again in {self._retry_s:.0f} s")
         else:

@@ -111,14 +111,14 @@ class ControlState(Generic[Data]):
         with self._lock:
             return [self._state.latest[key] for key in sorted(self._state.latest)]
 
-    def refresh(self) -> None:
-        """Read on, if it was not done just now.
+    def refresh(self, at_most_every_s: float = REFRESH_INTERVAL_S) -> None:
+        """Read on, if it was not done just now; 0: in any case.
 
         :raises LogUnavailableError: the log has been away for ``MAX_STALE_S``.
         """
         with self._lock:
             now_s = self._monotonic_s()
-            if now_s - self._tried_s >= REFRESH_INTERVAL_S:
+            if now_s - self._tried_s >= at_most_every_s:
                 self._tried_s = now_s
                 try:
                     self._read_onwards()

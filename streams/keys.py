@@ -3,8 +3,9 @@
 A key reads ``gp_<key_id>_<secret>``; the secret has 256 random bits in base62. The log holds only the secret's
 SHA-256 (a fast hash is enough for a random secret), so the text is shown once, at issue, and is nowhere afterwards.
 
-Guarantees: a revocation counts in every ring within ``REFRESH_INTERVAL_S`` and is final; hashes are compared in
-constant time; while the log is away known keys stay good for ``MAX_STALE_S``, then nobody is let in.
+Guarantees: a key or a revocation counts in every ring within ``REFRESH_INTERVAL_S``, and in one that is told to read on
+at once; a revocation is final; hashes are compared in constant time; while the log is away known keys stay good for
+``MAX_STALE_S``, then nobody is let in.
 """
 
 from __future__ import annotations
@@ -95,6 +96,10 @@ class LogKeyRing:
         if not hmac.compare_digest(expected, _sha256(secret)) or key is None or key.status != "active":
             return None
         return Principal(key.key_id, key.role, key.key_scope)
+
+    def read_on(self) -> None:
+        """See :class:`streams.ports.KeyRing`."""
+        self._state.refresh(at_most_every_s=0.0)
 
     def keys(self) -> list[ApiKey]:
         """Every key ever issued, in its present state, by key id."""

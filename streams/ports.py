@@ -91,6 +91,13 @@ class KeyRing(Protocol):
         """
         ...
 
+    def read_on(self) -> None:
+        """What was issued or revoked before this call counts afterwards, unless the log can't be read.
+
+        :raises streams.log.LogUnavailableError: as :meth:`verify`.
+        """
+        ...
+
 
 class LogStatePort(Protocol):
     """How far the log is. Every :class:`streams.log.EventLog` is one."""

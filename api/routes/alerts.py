@@ -12,8 +12,8 @@ from api.models.common import fields_in_zone, fresh
 from api.models.life_cycle import AlertCaseOut, AlertTimesOut
 from api.models.things import AlertAnswer, AlertOut, AlertsOut, AlertStepOut
 from api.openapi import ALERT, ALERTS, answered
-from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, parse_time
-from api.problems import Refusal, documented, wrong_parameter
+from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, open_span
+from api.problems import Refusal, documented
 from api.security import ReaderScope
 from projections.queries.ports import AlertQuery, AlertState
 from schemas.families.system import Severity
@@ -55,11 +55,7 @@ async def list_alerts(
     limit: LimitParam = 100,
     cursor: CursorParam = None,
 ) -> Response:
-    now = context.deps.now()
-    from_time = parse_time(from_text, now, "query.from") if from_text else None
-    to_time = parse_time(to_text, now, "query.to") if to_text else None
-    if from_time and to_time and from_time >= to_time:
-        raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
+    from_time, to_time = open_span(context.deps.now(), from_text, to_text)
     # The span as it was written: "the last 24 hours" is the same question a moment later.
     asked = (state, detector, rule, severity, subject, from_text, to_text)
     filters = fingerprint("alerts", scope, *asked)

@@ -11,8 +11,8 @@ from api.dependencies import Context
 from api.models.common import fields_in_zone, fresh
 from api.models.things import DeadLetterOut, DeadLettersOut
 from api.openapi import DEAD_LETTERS, answered
-from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, parse_time
-from api.problems import documented, wrong_parameter
+from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, open_span
+from api.problems import documented
 from api.security import AdminScope
 from projections.queries.ports import DeadLetterQuery
 
@@ -47,11 +47,7 @@ def list_dead_letters(
     limit: LimitParam = 100,
     cursor: CursorParam = None,
 ) -> DeadLettersOut:
-    now = context.deps.now()
-    from_time = parse_time(from_text, now, "query.from") if from_text else None
-    to_time = parse_time(to_text, now, "query.to") if to_text else None
-    if from_time and to_time and from_time >= to_time:
-        raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
+    from_time, to_time = open_span(context.deps.now(), from_text, to_text)
     filters = fingerprint("deadletters", scope, stage, reason, from_text, to_text)
     before = decode_time_and_id(filters, cursor)
     freshness = context.freshness.now()

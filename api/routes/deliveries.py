@@ -13,7 +13,7 @@ from api.json_bodies import BODY_PROBLEMS, JsonBodyRoute
 from api.models.common import fields_in_zone, fresh
 from api.models.deliveries import DeliveriesOut, DeliveryOut, RedeliverIn, RedeliveryOut
 from api.openapi import DELIVERIES, REDELIVERY, answered
-from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, parse_time
+from api.parameters import CursorParam, FromParam, LimitParam, ToParam, Zone, open_span, parse_time
 from api.problems import Refusal, documented, wrong_parameter
 from api.routes.subscriptions import SubscriptionParam, refusals, registrar_of
 from api.security import Operator
@@ -49,11 +49,7 @@ async def list_deliveries(
     limit: LimitParam = 100,
     cursor: CursorParam = None,
 ) -> DeliveriesOut:
-    now = context.deps.now()
-    from_time = parse_time(from_text, now, "query.from") if from_text else None
-    to_time = parse_time(to_text, now, "query.to") if to_text else None
-    if from_time and to_time and from_time >= to_time:
-        raise wrong_parameter("query.from", "from 须早于 to", "from must lie before to")
+    from_time, to_time = open_span(context.deps.now(), from_text, to_text)
     filters = fingerprint("deliveries", subscription, outcome, from_text, to_text)
     before = decode_time_and_id(filters, cursor)
     with refusals():

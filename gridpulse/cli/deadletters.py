@@ -113,10 +113,11 @@ def retry(
 
 def _choice(where: str | None, reason: str | None, stage: Stage | None, since: str | None) -> Choice:
     from gridpulse.deadletters import since_ms
-    from projections.queries.letters import END_OF_TIME_MS, Choice
+    from projections.queries.letters import Choice
+    from projections.queries.running import BEGIN_OF_TIME_MS
     from streams.clocks import wall_clock
 
-    from_ms = -END_OF_TIME_MS if since is None else since_ms(since, wall_clock())
+    from_ms = BEGIN_OF_TIME_MS if since is None else since_ms(since, wall_clock())
     return Choice(where, reason, None if stage is None else stage.value, from_ms)
 
 

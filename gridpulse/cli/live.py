@@ -41,7 +41,7 @@ def live(
         }  # fmt: skip
         asked = {name: value for name, value in params.items() if value is not None}
         if key is not None:
-            _follow(settings, url or settings.api_url, key, asked, json, is_new_key=False)
+            _follow(settings, url or settings.api_url, key, asked, json)
             return
         from gridpulse.adapters import issue_api_key, revoke_api_key
         from streams.keys import KeyScopeError
@@ -52,12 +52,12 @@ def live(
             raise StartError(str(error)) from None
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the key is revoked then, too
         try:
-            _follow(settings, url or settings.api_url, issued, asked, json, is_new_key=True)
+            _follow(settings, url or settings.api_url, issued, asked, json)
         finally:
             revoke_api_key(settings, key_id)
 
 
-def _follow(settings: Settings, url: str, key: str, params: dict[str, str], json: bool, is_new_key: bool) -> None:
+def _follow(settings: Settings, url: str, key: str, params: dict[str, str], json: bool) -> None:
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -67,7 +67,7 @@ def _follow(settings: Settings, url: str, key: str, params: dict[str, str], json
     from gridpulse.live_view import line_of, reset_line
 
     notes, lines = stderr_console(), Console(soft_wrap=True, highlight=False)
-    follower = Follower(url, key, params, lambda text: notes.print(text, style="dim"), is_new_key)
+    follower = Follower(url, key, params, lambda text: notes.print(text, style="dim"))
     zone = ZoneInfo(settings.site_timezone)
     for message in follower.messages():
         if message.event == "reset":

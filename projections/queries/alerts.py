@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from projections.queries.ports import (
@@ -16,10 +15,11 @@ from projections.queries.ports import (
 from projections.queries.running import (
     SCOPE_RULE,
     Runner,
-    epoch_ms,
     from_epoch_ms,
     optional_time,
+    page_parameters,
     scope_parameters,
+    span_parameters,
 )
 
 _ALERT_COLUMNS = """SELECT alert, toString(scope) AS scope_path, detector, rule, subject, severity, state, count,
@@ -58,22 +58,14 @@ WHERE {SCOPE_RULE}
   AND (recorded_ms, event_id) < ({{before_ms:Int64}}, {{before_id:String}})
 ORDER BY recorded_ms DESC, event_id DESC
 LIMIT {{limit:UInt32}}"""
-_BEGIN_OF_TIME_MS, _END_OF_TIME_MS = -(1 << 43), 1 << 43
 
 
-def _span(query: AlertQuery | DeadLetterQuery) -> dict[str, Any]:
-    before_ms, before_id = (epoch_ms(query.before[0]), query.before[1]) if query.before else (_END_OF_TIME_MS, "")
-    return {
-        "from_ms": _ms_or(query.from_time, _BEGIN_OF_TIME_MS),
-        "to_ms": _ms_or(query.to_time, _END_OF_TIME_MS),
-        "before_ms": before_ms,
-        "before_id": before_id,
-        "limit": query.limit,
-    } | scope_parameters(query.scope)
-
-
-def _ms_or(at: datetime | None, default_ms: int) -> int:
-    return default_ms if at is None else epoch_ms(at)
+def _page(query: AlertQuery | DeadLetterQuery) -> dict[str, Any]:
+    return (
+        span_parameters(query.from_time, query.to_time)
+        | page_parameters(query.before, query.limit)
+        | scope_parameters(query.scope)
+    )
 
 
 def alerts(runner: Runner, query: AlertQuery) -> list[AlertRow]:
@@ -84,7 +76,7 @@ def alerts(runner: Runner, query: AlertQuery) -> list[AlertRow]:
         "severity": query.severity or "",
         "subject": query.subject or "",
     }
-    return [_alert(row) for row in runner.rows(ALERTS_SQL, parameters | _span(query))]
+    return [_alert(row) for row in runner.rows(ALERTS_SQL, parameters | _page(query))]
 
 
 def alert(runner: Runner, scope: str, name: str) -> AlertRow | None:
@@ -159,7 +151,7 @@ def alert_steps(runner: Runner, scope: str, name: str) -> list[AlertStepRow]:
 
 def dead_letters(runner: Runner, query: DeadLetterQuery) -> list[DeadLetterRow]:
     parameters = {"stage": query.stage or "", "reason": query.reason or ""}
-    rows = runner.rows(DEAD_LETTERS_SQL, parameters | _span(query))
+    rows = runner.rows(DEAD_LETTERS_SQL, parameters | _page(query))
     return [
         DeadLetterRow(
             event_id=row["event_id"],

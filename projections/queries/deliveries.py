@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from projections.queries.delivery_ports import DeliverableStep, DeliveryQuery, DeliveryRow
-from projections.queries.running import SCOPE_RULE, Runner, epoch_ms, from_epoch_ms, optional_time, scope_parameters
+from projections.queries.running import (
+    SCOPE_RULE,
+    Runner,
+    from_epoch_ms,
+    optional_time,
+    page_parameters,
+    scope_parameters,
+    span_parameters,
+)
 from schemas.event import NO_SCOPE
 
 # An attempt's scope is the subscription's own, so a subscription's attempts lie together.
@@ -27,24 +33,15 @@ STEP_SQL = f"""SELECT event_id AS alert_event, toUnixTimestamp64Milli(recorded_t
 FROM alert_log FINAL
 WHERE {SCOPE_RULE} AND event_id = {{name:String}}
 LIMIT 1"""
-_BEGIN_OF_TIME_MS, _END_OF_TIME_MS = -(1 << 43), 1 << 43
 
 
 def deliveries(runner: Runner, query: DeliveryQuery) -> list[DeliveryRow]:
-    before_ms, before_id = (epoch_ms(query.before[0]), query.before[1]) if query.before else (_END_OF_TIME_MS, "")
-    rows = runner.rows(
-        DELIVERIES_SQL,
-        {
-            "scope": query.scope or NO_SCOPE,
-            "subscription": query.subscription,
-            "outcome": query.outcome or "",
-            "from_ms": _ms_or(query.from_time, _BEGIN_OF_TIME_MS),
-            "to_ms": _ms_or(query.to_time, _END_OF_TIME_MS),
-            "before_ms": before_ms,
-            "before_id": before_id,
-            "limit": query.limit,
-        },
-    )
+    parameters = {
+        "scope": query.scope or NO_SCOPE,
+        "subscription": query.subscription,
+        "outcome": query.outcome or "",
+    }
+    parameters |= span_parameters(query.from_time, query.to_time) | page_parameters(query.before, query.limit)
     return [
         DeliveryRow(
             attempt_id=row["event_id"],
@@ -61,7 +58,7 @@ def deliveries(runner: Runner, query: DeliveryQuery) -> list[DeliveryRow]:
             response_start=row["response_start"],
             next_attempt_time=optional_time(row["next_attempt_time_ms"]),
         )
-        for row in rows
+        for row in runner.rows(DELIVERIES_SQL, parameters)
     ]
 
 
@@ -69,7 +66,3 @@ def deliverable(runner: Runner, scope: str, subscription: str, name: str) -> Del
     found = runner.rows(DELIVERED_SQL, {"scope": scope or NO_SCOPE, "subscription": subscription, "name": name})
     found = found or runner.rows(STEP_SQL, {"name": name} | scope_parameters(scope))
     return DeliverableStep(found[0]["alert_event"], from_epoch_ms(found[0]["recorded_ms"])) if found else None
-
-
-def _ms_or(at: datetime | None, default_ms: int) -> int:
-    return default_ms if at is None else epoch_ms(at)

@@ -10,10 +10,11 @@ from projections.queries.running import (
     COMMUNITY_RULE,
     SCOPE_RULE,
     Runner,
-    epoch_ms,
     from_epoch_ms,
     optional_time,
+    page_parameters,
     scope_parameters,
+    span_parameters,
 )
 
 # Two statements: which devices, and then the present of just these, by the key of its tables. Only a question about the
@@ -86,7 +87,6 @@ WHERE beat_ms - previous_ms > {{gap_ms:Int64}}
 WHERE (at_ms, entry_id) < ({{before_ms:Int64}}, {{before_id:String}})
 ORDER BY at_ms DESC, entry_id DESC
 LIMIT {{limit:UInt32}}"""
-_END_OF_TIME_MS = 1 << 43
 _UNKNOWN: dict[str, Any] = {"status_now": "unknown", "since_ms": None}
 _NEVER_SEEN: dict[str, Any] = {"seen_ms": None, "battery_ratio": None}
 
@@ -150,18 +150,13 @@ def _device(row: Mapping[str, Any], seen: Mapping[str, Any]) -> DeviceRow:
 
 
 def timeline(runner: Runner, query: TimelineQuery) -> list[TimelineRow]:
-    before_ms, before_id = (epoch_ms(query.before[0]), query.before[1]) if query.before else (_END_OF_TIME_MS, "")
     parameters = {
         "community": query.community,
         "community_below": query.community + "/",
         "device": query.device,
-        "from_ms": epoch_ms(query.from_time),
-        "to_ms": epoch_ms(query.to_time),
         "gap_ms": round(query.gap_s * 1000.0),
-        "before_ms": before_ms,
-        "before_id": before_id,
-        "limit": query.limit,
     }
+    parameters |= span_parameters(query.from_time, query.to_time) | page_parameters(query.before, query.limit)
     return [_entry(row) for row in runner.rows(TIMELINE_SQL, parameters | scope_parameters(query.scope))]
 
 

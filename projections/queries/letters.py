@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from projections.client import Client
-from projections.queries.running import from_epoch_ms
+from projections.queries.running import BEGIN_OF_TIME_MS, END_OF_TIME_MS, from_epoch_ms
 from projections.store.errors import StoreError as LexicalError
 from projections.store.lexer import Kind, tokens
 from projections.tables import EVENT_TABLES
@@ -25,7 +25,6 @@ Place = tuple[int, str]
 
 _OPENING, _CLOSING = {"(": ")", "[": "]", "{": "}"}, frozenset(")]}")
 _REFUSED_WORDS = ("SETTINGS", "FORMAT", "OUTFILE")
-END_OF_TIME_MS = 1 << 43
 
 _MATCHING = """SELECT min(recorded_ms) AS at_ms, event_id
 FROM (
@@ -63,7 +62,7 @@ class Choice:
     where: str | None = None
     reason: str | None = None
     stage: str | None = None
-    from_ms: int = -END_OF_TIME_MS
+    from_ms: int = BEGIN_OF_TIME_MS
     to_ms: int = END_OF_TIME_MS
 
 
@@ -141,7 +140,7 @@ def _keep_within(text: str, open_until: list[str]) -> None:
 
 def matching(reader: Client, choice: Choice, limit: int, *, after: Place | None = None) -> list[Place]:
     """The oldest letters chosen, after ``after``. :raises ConditionError: :raises StoreError:"""
-    return _matching(reader, choice, limit, "ASC", ">", after or (-END_OF_TIME_MS, ""))
+    return _matching(reader, choice, limit, "ASC", ">", after or (BEGIN_OF_TIME_MS, ""))
 
 
 def newest(reader: Client, choice: Choice, limit: int) -> list[Place]:

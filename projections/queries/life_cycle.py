@@ -23,7 +23,9 @@ from projections.queries.running import (
     epoch_ms,
     from_epoch_ms,
     optional_time,
+    page_parameters,
     scope_parameters,
+    span_parameters,
 )
 
 DURATIONS = ("acknowledge", "act", "resolve", "close")
@@ -72,7 +74,6 @@ LIMIT {{limit:UInt32}}"""
 SILENCE_SQL = f"""{_SILENCE_COLUMNS}
 WHERE {SCOPE_RULE} AND silence = {{silence:String}}
 LIMIT 1"""
-_END_OF_TIME_MS = 1 << 43
 
 
 def times_sql(by: TimesBy) -> str:
@@ -90,13 +91,12 @@ LIMIT {{limit:UInt32}}"""
 
 def alert_times(runner: Runner, query: AlertTimesQuery) -> list[AlertTimesRow]:
     parameters = {
-        "from_ms": epoch_ms(query.from_time),
-        "to_ms": epoch_ms(query.to_time),
         "detector": query.detector or "",
         "rule": query.rule or "",
         "limit": query.limit,
     }
-    rows = runner.rows(times_sql(query.by), parameters | scope_parameters(query.scope))
+    parameters |= span_parameters(query.from_time, query.to_time) | scope_parameters(query.scope)
+    rows = runner.rows(times_sql(query.by), parameters)
     return [
         AlertTimesRow(
             grid=row.get("scope"),
@@ -146,15 +146,12 @@ def alert_cases(runner: Runner, scope: str, alert: str, case: str | None) -> lis
 
 
 def silences(runner: Runner, query: SilenceQuery) -> list[SilenceRow]:
-    before_ms, before_id = (epoch_ms(query.before[0]), query.before[1]) if query.before else (_END_OF_TIME_MS, "")
     parameters = {
         "state": query.state or "",
         "known_to_ms": epoch_ms(query.known_to),
-        "before_ms": before_ms,
-        "before_id": before_id,
-        "limit": query.limit,
     }
-    return [_silence(row) for row in runner.rows(SILENCES_SQL, parameters | scope_parameters(query.scope))]
+    parameters |= page_parameters(query.before, query.limit) | scope_parameters(query.scope)
+    return [_silence(row) for row in runner.rows(SILENCES_SQL, parameters)]
 
 
 def silence(runner: Runner, scope: str, name: str, known_to_ms: int) -> SilenceRow | None:

@@ -15,6 +15,7 @@ from projections.queries.ports import (
 )
 from projections.queries.running import (
     COMMUNITY_RULE,
+    END_OF_TIME_MS,
     SCOPE_RULE,
     WHOLE_COMMUNITIES,
     Runner,
@@ -100,7 +101,6 @@ FROM (
 GROUP BY community_path, gate
 ORDER BY of_gate DESC, community_path, gate_name
 LIMIT {{gates:UInt32}}"""
-_FOREVER_MS = 1 << 43
 _NO_CHANGE = {"online": 0, "offline": 0, "online_ms": 0, "known_ms": 0}
 
 
@@ -139,7 +139,7 @@ def _connection(
         "ends_ms": ends_ms,
         "first_ms": starts_ms[0],
         "last_ms": ends_ms[-1],
-        "forever_ms": _FOREVER_MS,
+        "forever_ms": END_OF_TIME_MS,
     }
     rows = {row["number"]: row for row in runner.rows(CONNECTION_SQL, parameters | scope)}
     unchanged = rows.pop(0)

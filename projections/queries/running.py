@@ -22,6 +22,8 @@ COMMUNITY_RULE = "({scope:String} = '' OR community_path = {root:String} OR star
 WHOLE_COMMUNITIES = "({scope:String} = '' OR scope = {root:String} OR startsWith(scope, {root_below:String}))"
 """For tables ordered by scope: everything in these communities."""
 
+BEGIN_OF_TIME_MS, END_OF_TIME_MS = -(1 << 43), 1 << 43  # further than any time that a table can hold
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,6 +56,21 @@ def scope_parameters(scope: str) -> dict[str, Any]:
     """The parameters of the rules above."""
     root = partition_key(scope)  # the community around the scope, or the scope
     return {"scope": scope, "below": scope + "/", "root": root, "root_below": root + "/"}
+
+
+def span_parameters(from_time: datetime | None, to_time: datetime | None) -> dict[str, Any]:
+    """``from_ms`` and ``to_ms``, ``[from, to)``; ``None``: no bound."""
+    return {
+        "from_ms": BEGIN_OF_TIME_MS if from_time is None else epoch_ms(from_time),
+        "to_ms": END_OF_TIME_MS if to_time is None else epoch_ms(to_time),
+    }
+
+
+def page_parameters(before: tuple[datetime, str] | None, limit: int) -> dict[str, Any]:
+    """``before_ms``, ``before_id`` and ``limit``: a page of rows, newest first, that goes on from time and id of the
+    last row of the page before; ``None``: the first page."""
+    before_ms, before_id = (epoch_ms(before[0]), before[1]) if before else (END_OF_TIME_MS, "")
+    return {"before_ms": before_ms, "before_id": before_id, "limit": limit}
 
 
 def epoch_ms(at: datetime) -> int:

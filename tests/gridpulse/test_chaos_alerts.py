@@ -12,8 +12,9 @@ import pytest
 
 from gridpulse.chaos_alerts import KILLED, turns
 from gridpulse.chaos_alerts_account import AlertsAccount, Logged, Subscriber, Told, account
-from gridpulse.chaos_endpoints import Endpoint, Receivers, endpoints, is_signed
+from gridpulse.chaos_endpoints import Endpoint, Receivers, endpoints
 from gridpulse.chaos_faults import BROKER
+from gridpulse.signatures import is_signed
 
 NOW_S = 1_780_000_000.0
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()

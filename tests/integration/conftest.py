@@ -42,10 +42,23 @@ def curl() -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the shared world run in one worker, so there is one world."""
-    for item in items:
-        if "world" in getattr(item, "fixturenames", ()) and "tests/integration" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("world"))
+    """The tests of the shared world run in one worker, one after the other, so there is one world."""
+    for item in filter(_is_in_the_world, items):
+        item.add_marker(pytest.mark.xdist_group("world"))
+    items.sort(key=_is_in_the_world)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The world ends with the last test that needs it: idle, its processes would take from all that follow."""
+    if _is_in_the_world(item) and not (nextitem and _is_in_the_world(nextitem)):
+        world = getattr(item, "funcargs", {}).get("world")
+        if world is not None and world.up is not None:
+            world.up.end()
+
+
+def _is_in_the_world(item: pytest.Item) -> bool:
+    return "world" in getattr(item, "fixturenames", ()) and "tests/integration" in item.path.as_posix()
 
 
 def _tool(name: str) -> str:

@@ -13,8 +13,9 @@ import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from gridpulse.demo_receiver import Receiver, is_signed
+from gridpulse.demo_receiver import Receiver
 from gridpulse.demo_webhooks import Webhooks, line
+from gridpulse.signatures import is_signed
 from schemas.event import new_event, to_new_record
 from schemas.families.system import Alert
 from schemas.topics import ALL_TOPICS, topic_of
@@ -63,8 +64,10 @@ def test_it_takes_nothing_that_is_signed_by_another_or_long_ago(receiver: Receiv
 
 
 def test_nothing_is_right_before_it_has_a_secret() -> None:
-    assert not is_signed({"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": EMPTY}, b"", b"", 0.0)
-    assert is_signed({"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": KEYED}, b"", b"k", 0.0)
+    assert not is_signed("", {"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": EMPTY}, b"", 0.0)
+    assert not is_signed("whsec_", {"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": EMPTY}, b"", 0.0)
+    secret = "whsec_" + base64.b64encode(b"k").decode()
+    assert is_signed(secret, {"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": KEYED}, b"", 0.0)
 
 
 def test_a_test_message_and_other_subscriptions_are_no_alerts(receiver: Receiver) -> None:

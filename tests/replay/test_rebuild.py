@@ -18,6 +18,8 @@ from tests.replay.log_world import TIMEZONE, LogWorld
 
 SOME = (*projection_tables("readings"), *projection_tables("latest_readings"), *projection_tables("metrics"))
 
+PAUSE_S = 0.05  # between two rounds of what goes on beside a rebuild, so that it comes to its end
+
 
 class CrashError(Exception):
     """Put in on purpose."""
@@ -50,12 +52,14 @@ def going_on(world: LogWorld) -> Iterator[dict[str, int]]:
             world.happen(0.1)
             world.write()
             worker.run_once()
+            stop.wait(PAUSE_S)
 
     def ask() -> None:
         while not stop.is_set():
             for table in SOME:
                 rows = int(world.rows(f"SELECT count() FROM {table.name} FINAL")[0][0])
                 least[table.name] = min(rows, least.get(table.name, rows))
+            stop.wait(PAUSE_S)
 
     def guarded(work: Callable[[], None]) -> None:
         try:

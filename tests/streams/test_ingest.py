@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -15,26 +14,14 @@ from streams.log import LogUnavailableError
 from streams.log_memory import MemoryLog
 from streams.ports import RawEvent
 from streams.recent_ids import RecentIds, digest_of
+from tests.streams.ingest_world import NOW_MS, SCOPE, FailingLog
 
-NOW_MS = 1_790_000_000_000
-SCOPE = "wuhu/jinghu/tingtang/jianyang/g03"
 PARTITIONS = 3
-
-
-class FailingLog(MemoryLog):
-    failing = False
-
-    def append(self, records: Sequence[NewRecord]) -> list[int]:
-        if self.failing:
-            raise LogUnavailableError("switched off")
-        return super().append(records)
 
 
 @pytest.fixture
 def log() -> FailingLog:
-    log = FailingLog(lambda: NOW_MS)
-    log.create_topics(ALL_TOPICS, PARTITIONS)
-    return log
+    return FailingLog(PARTITIONS)
 
 
 def ingest_of(log: MemoryLog, roots: tuple[str, ...] = (), capacity: int = 1000) -> Ingest:

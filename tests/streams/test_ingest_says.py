@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import orjson
 import pytest
@@ -11,17 +10,16 @@ import pytest
 from schemas.codec import Decoder
 from schemas.event import Event, new_event, to_record_value
 from schemas.families.civic import AlertAction, AlertSilence
-from schemas.records import NewRecord, TopicPartition
+from schemas.records import TopicPartition
 from schemas.strict import Limits
-from schemas.topics import ALL_TOPICS, partition_key, partition_of, topic_of
+from schemas.topics import partition_key, partition_of, topic_of
 from streams.ingest import Ingest, IngestConfig, remember_latest
 from streams.log import LogUnavailableError
 from streams.log_memory import MemoryLog
 from streams.ports import STRUCTURED_HEADERS, RawEvent
 from streams.recent_ids import RecentIds
+from tests.streams.ingest_world import NOW_MS, SCOPE, FailingLog
 
-NOW_MS = 1_790_000_000_000
-SCOPE = "wuhu/jinghu/tingtang/jianyang/g03"
 PARTITIONS = 5
 CIVIC = topic_of("civic")
 ACTION = AlertAction(alert="al-1", action="acknowledge", actor="op-a")
@@ -31,20 +29,9 @@ SILENCE = AlertSilence(
 )  # fmt: skip
 
 
-class FailingLog(MemoryLog):
-    failing = False
-
-    def append(self, records: Sequence[NewRecord]) -> list[int]:
-        if self.failing:
-            raise LogUnavailableError("switched off")
-        return super().append(records)
-
-
 @pytest.fixture
 def log() -> FailingLog:
-    log = FailingLog(lambda: NOW_MS)
-    log.create_topics(ALL_TOPICS, PARTITIONS)
-    return log
+    return FailingLog(PARTITIONS)
 
 
 def ingest_of(log: MemoryLog, recent: RecentIds | None = None, roots: tuple[str, ...] = ()) -> Ingest:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from streams.webhooks.addresses import AddressRule, networks
 from streams.webhooks.deliveries import Answer
@@ -19,7 +20,6 @@ from streams.webhooks.sending import Bounds, HttpSender, Message
 LOCAL = AddressRule(allow_http=True, allowed=networks(["127.0.0.0/8"]))
 QUICK = Bounds(exchange_s=0.5, body_s=0.3)
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-TLS_FILES = Path(__file__).with_name("webhook_tls")
 
 
 @asynccontextmanager
@@ -225,18 +225,16 @@ def test_a_literal_private_address_is_refused_and_proxies_of_the_environment_are
     assert "10.0.0.1" in (answer.error or "")
 
 
-def server_tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS_FILES / "receiver.pem", TLS_FILES / "receiver.key")
-    return context
+def test_tls_is_verified_against_the_name_of_the_url(tmp_path: Path) -> None:
+    authority, server_tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    authority.issue_cert("receiver.example").configure_cert(server_tls)
 
-
-def test_tls_is_verified_against_the_name_of_the_url() -> None:
     async def exchange(host: str, tls: ssl.SSLContext | None) -> Answer:
-        async with receiver(answering("200 OK"), server_tls()) as port:
+        async with receiver(answering("200 OK"), server_tls) as port:
             return await sent(f"https://{host}:{port}/", bounds=Bounds(exchange_s=3.0), tls=tls)
 
-    known = tls_context(TLS_FILES / "authority.pem")
+    known = tls_context(tmp_path / "authority.pem")
     assert asyncio.run(exchange("receiver.example", known)).error is None
     assert "TLS" in (asyncio.run(exchange("receiver.example", None)).error or "")
     other = asyncio.run(exchange("other.example", known)).error or ""

@@ -249,8 +249,9 @@ def test_the_life_of_an_alert_by_http_webhook_and_live_stream(
     on_kafka: World, kafka_key: str, kafka_broker: DevBroker
 ) -> None:
     duty = Duty(on_kafka, kafka_key)
-    with listening() as hook:
+    with listening() as hook, listening() as ends:
         made = duty.ask("POST", "/v1/subscriptions", url=hook.url, scope=HERE)
+        duty.ask("POST", "/v1/subscriptions", url=ends.url, scope=HERE, steps=["opened", "resolved"])
         listener = Listener(on_kafka, kafka_key, scope=HERE)
         entries = [meter_entry("life-1", HERE), meter_entry("life-2", HERE)]
         assert on_kafka.send(kafka_key, entries, BATCH).json()["accepted"] == 2
@@ -287,6 +288,11 @@ def test_the_life_of_an_alert_by_http_webhook_and_live_stream(
             heard = [one["data"] for one in came if one["data"]["subject"] == subject]
             assert [one["step"] for one in heard] == [step for step, silenced in whole if not silenced]
         assert len(came) == len(aloud), "each once"
+        until(lambda: len(ends.requests) >= 4, "the other subscription's webhooks")
+        told_ends = [json.loads(body) for _, body in ends.requests]
+        assert sorted((one["data"]["subject"], one["type"].removeprefix("alert.")) for one in told_ends) == [
+            ("life-1", "opened"), ("life-1", "resolved"), ("life-1", "unsilenced"), ("life-2", "unsilenced"),
+        ]  # fmt: skip
 
     listener.wait_gone()
     again = Listener(on_kafka, kafka_key, listener.last_id, scope=HERE)

@@ -111,7 +111,7 @@ class Alert(EventData):
     closed_time_ms: int | None = Field(None, description="when a person closed it, epoch ms")
     silenced: bool | None = Field(None, description="true: nobody is to be told now")
     silenced_as: SilencedAs | None = Field(None, description="why it is silenced; inhibited: another is its cause")
-    silenced_by: Ref | None = Field(None, description="the silence, or the alert or offline device that is its cause")
+    silenced_by: Ref | None = Field(None, description="the silence, or the alert that is its cause")
     unstable: bool | None = Field(None, description="true: came and went too often: kept open till it is quiet")
     escalation: int | None = Field(None, ge=0, le=99, description="how many times it was reminded of or escalated")
     group: Ref | None = Field(None, description="the alert that stands for its group; null: itself, or none does")

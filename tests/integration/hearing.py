@@ -24,7 +24,8 @@ class Hook:
 
     def verified(self, secret: str) -> list[dict[str, Any]]:
         """What came, each message once, in order of arrival. :raises WebhookVerificationError: one is not genuine."""
-        webhook, found = Webhook(secret), {}
+        webhook = Webhook(secret)
+        found: dict[str, dict[str, Any]] = {}
         for headers, body in list(self.requests):
             found.setdefault(headers["webhook-id"], webhook.verify(body, headers))
         return list(found.values())

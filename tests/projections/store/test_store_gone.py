@@ -15,7 +15,10 @@ from projections.store.execution import StoreParts
 def test_a_request_that_breaks_off_is_dropped_without_a_traceback(tmp_path: Path) -> None:
     config = StoreConfig(tmp_path, 1, {"default": StoreUser(password_hash(""))})
     app = StoreApp(cast(StoreParts, SimpleNamespace(config=config)))
-    messages = [{"type": "http.request", "body": b"INSERT INTO t VAL", "more_body": True}, {"type": "http.disconnect"}]
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"INSERT INTO t VAL", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

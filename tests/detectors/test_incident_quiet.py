@@ -154,6 +154,7 @@ def test_what_is_still_out_after_a_window_or_a_power_cut_is_told_once_then(kind:
     found = steps_of(one for batch in cut([*said, tick(T + 6 * HOUR + 1)], 5000) for one in lane.process(batch))
     assert {one.subject for one in found} == {"gw-1"}, "one alert for all of them"
     assert (found[0].step, found[0].silenced_as) == ("opened", kind)
+    assert [one.step for one in found].count("unsilenced") == (back_h == 5), "not at the end of the shorter one"
     told = aloud(found)
     if back_h == 3:
         assert told == [], "over before the window's end: nobody is told of anything"

@@ -33,6 +33,7 @@ class Emitted:
     event_time_ms: int  # when it happened, for the event's own ``time``
     data: EventData
     causes: tuple[str, ...] = ()  # of a detection: keys of alerts that make it moot while they are open
+    relies_on: str | None = None  # of a detection that something is missing: the device that would have seen it
 
     @property
     def order(self) -> tuple[int, bool, int, str, str]:

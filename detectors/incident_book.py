@@ -1,12 +1,17 @@
-"""The alerts of a lane: the open ones by key, the latest that ended, and which are moot while another is open."""
+"""The alerts of a lane: the open ones by key, the latest that ended, and which are moot while another is open.
+
+A cause is the key of an alert, or ``offline:<device>``: what that device did not see says nothing while it is offline.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from detectors.incident_alert import AlertState
+from detectors.contract import Emitted
+from detectors.incident_alert import AlertState, Silencer
 
 _DAY_MS = 86_400_000
+_OFFLINE = "offline:"
 
 
 class AlertBook:
@@ -17,16 +22,17 @@ class AlertBook:
         self._ended: dict[str, AlertState] = {}  # by alert, as they ended
         self._named: dict[str, AlertState] = {}  # the open ones, by alert
         self._dependents: dict[str, set[str]] = {}  # key of a cause -> keys of open alerts that it makes moot
+        self._offline: dict[str, None] = {}  # causes of devices that are
         self._keep_ms = int(keep_days * _DAY_MS)
         self._keep_max = keep_max
 
     def saved(self) -> tuple[Any, ...]:
         """What :meth:`load` takes."""
-        return self.open, self._ended
+        return self.open, self._ended, self._offline
 
     def load(self, saved: tuple[Any, ...]) -> None:
         """Replace everything; the rest follows from the alerts."""
-        self.open, self._ended = saved
+        self.open, self._ended, self._offline = saved
         self._named = {alert.alert: alert for alert in self.open.values()}
         self._dependents = {}
         for alert in self.open.values():
@@ -65,9 +71,34 @@ class AlertBook:
         alert.causes = causes
         self._enter(alert)
 
-    def cause_of(self, alert: AlertState) -> AlertState | None:
-        """The first of its causes that is open."""
-        return next((self.open[cause] for cause in alert.causes if cause in self.open), None)
+    def inhibitor_of(self, alert: AlertState) -> Silencer | None:
+        """The first of its causes that is open, or a device that is offline."""
+        for cause in alert.causes:
+            if cause in self.open:
+                return Silencer("inhibited", self.open[cause].alert)
+            if cause.startswith(_OFFLINE):
+                return Silencer("inhibited", cause.removeprefix(_OFFLINE))
+        return None
+
+    def went_offline(self, device: str) -> None:
+        """What opens from now on because that device saw nothing is moot; what is open already is not."""
+        self._offline[_OFFLINE + device] = None
+
+    def came_back(self, device: str) -> list[AlertState]:
+        """It is no cause any more: the open alerts of which it was one."""
+        cause = _OFFLINE + device
+        self._offline.pop(cause, None)
+        freed = self.dependents(cause)
+        for alert in freed:
+            self.set_causes(alert, tuple(one for one in alert.causes if one != cause))
+        return freed
+
+    def causes_of(self, emitted: Emitted, known: AlertState | None = None) -> tuple[str, ...]:
+        """What makes a detection's alert moot; of one that is ``known`` its offline device stays."""
+        if known is not None:
+            return (*emitted.causes, *(cause for cause in known.causes if cause.startswith(_OFFLINE)))
+        cause = f"{_OFFLINE}{emitted.relies_on}"
+        return (*emitted.causes, cause) if cause in self._offline else emitted.causes
 
     def dependents(self, key: str) -> list[AlertState]:
         """Open alerts that are moot while that of the key is open, by name."""

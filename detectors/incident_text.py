@@ -9,7 +9,7 @@ _SILENCED = {
     "silence": ("静默", "a silence"),
     "maintenance": ("检修", "maintenance"),
     "power_cut": ("停电", "a power cut"),
-    "inhibited": ("上级告警", "the alert that is its cause"),
+    "inhibited": ("上级告警或离线设备", "the alert or the offline device that is its cause,"),
 }
 
 

@@ -12,7 +12,9 @@
 * People acknowledge, assign, comment, judge, report and close (:mod:`detectors.incident_people`), also for a while
   after it ended. Until somebody acknowledges, it is ``reminded`` of and ``escalated``.
 * What is silenced (:mod:`detectors.incident_silences`), or has a cause that is open itself (a gateway's devices), is
-  tracked and said with ``silenced``; alerts that open together can fold under one (:mod:`detectors.incident_groups`).
+  tracked and said with ``silenced``; so is one that opens because a device saw nothing that was offline by then
+  (a home's sensor), until the device is back. Alerts that open together can fold under one
+  (:mod:`detectors.incident_groups`).
 
 Times in an alert are event times; all waiting is on log time. A detection repeated with the same cause is ignored.
 Outputs are a function of what is fed in, in order: see the lane. State: open alerts, the latest that ended, silences.
@@ -33,11 +35,11 @@ from detectors.incident_silences import Silences
 from detectors.state import model_version, pack, unpack
 from detectors.timers import TimerHeap
 from schemas.families.civic import AlertAction, AlertSilence
-from schemas.families.system import GRAVITY, Detection
+from schemas.families.system import GRAVITY, Detection, DeviceStatus
 
 _NAME = "incidents"
-_STATE_VERSION = 2
-_CODE_VERSION = 2
+_STATE_VERSION = 3
+_CODE_VERSION = 3
 _MINUTE_MS = 60_000
 
 # Timers: a letter, a colon, and the alert's key or the silence.
@@ -85,12 +87,14 @@ class Incidents:
 
     # -- what comes in -----------------------------------------------------------------------------------------------
     def take(self, emitted: Emitted) -> list[Emitted]:
-        """What a detection does to its alert; nothing for other outputs."""
+        """What a detection does to its alert, and a device's status to alerts that rely on it."""
         detection = emitted.data
+        at = Moment(emitted.detected_ms, emitted.from_timer, emitted.position)
+        if isinstance(detection, DeviceStatus):
+            return self._changed(detection, at)
         if not isinstance(detection, Detection):
             return []
         key = f"{detection.detector}/{detection.rule}/{detection.subject}"
-        at = Moment(emitted.detected_ms, emitted.from_timer, emitted.position)
         alert = self._book.open.get(key)
         if not detection.active:
             return [] if alert is None else self._cleared(alert, detection, emitted.event_time_ms, at)
@@ -130,7 +134,7 @@ class Incidents:
         event_ms, now_ms = emitted.event_time_ms, at.detected_ms
         alert = AlertState(
             derived_id(key, detection.cause_id, event_ms), key, emitted.scope, emitted.scope, detection.severity,
-            detection, event_ms, event_ms, now_ms, causes=emitted.causes,
+            detection, event_ms, event_ms, now_ms, causes=self._book.causes_of(emitted),
         )  # fmt: skip
         self._book.add(alert)
         alert.silencer = self._silencer(alert)
@@ -157,7 +161,8 @@ class Incidents:
             self._timers.cancel(f"{_CLEAR}:{alert.key}")
             if alert.unstable:
                 self._timers.schedule(f"{_STEADY}:{alert.key}", at.detected_ms + self._flap_ms)
-        moved = (alert.scope, alert.causes) != (emitted.scope, emitted.causes)
+        causes = self._book.causes_of(emitted, alert)
+        moved = (alert.scope, alert.causes) != (emitted.scope, causes)
         alert.scope = emitted.scope
         out: list[Emitted] = []
         power_of_two = alert.count & (alert.count - 1) == 0
@@ -170,7 +175,7 @@ class Incidents:
         if rose:
             self._wait_for_people(alert, at.detected_ms, anew=True)
         if moved:
-            self._book.set_causes(alert, emitted.causes)
+            self._book.set_causes(alert, causes)
             out += self._review(alert, at)
         return out
 
@@ -303,8 +308,13 @@ class Incidents:
         return self._review_all(at)
 
     def _silencer(self, alert: AlertState) -> Silencer | None:
-        cause = self._book.cause_of(alert)
-        return self._silences.over(alert) if cause is None else Silencer("inhibited", cause.alert)
+        return self._book.inhibitor_of(alert) or self._silences.over(alert)
+
+    def _changed(self, device: DeviceStatus, at: Moment) -> list[Emitted]:
+        if device.status == "offline":
+            self._book.went_offline(device.device)
+            return []
+        return [step for alert in self._book.came_back(device.device) for step in self._review(alert, at)]
 
     def _review_all(self, at: Moment) -> list[Emitted]:
         return [step for alert in list(self._book.open.values()) for step in self._review(alert, at)]

@@ -13,7 +13,8 @@ Learning takes 7 days and 60 observations of the person; nothing is flagged befo
 ``no_sign_of_life`` at home without activity; only with 5 signs a day or more. By day (last sign 05:00-20:00): longer
                     than 1.3 x the 0.95 quantile of past days' longest gaps (begun in those two hours of the day, or
                     the two before or after) + 45 min, at least 2 h. By night: until 90 min after the 0.95 quantile
-                    of past first signs of the day. Over with the next sign.
+                    of past first signs of the day. Over with the next sign. Relies on the device that gave the
+                    last sign: when that is offline by then, the silence says nothing about the person.
 ``unknown_place``   seen (confidence 0.5 or more) at a place not visited while learning, nor since (persons with
                     dementia or mental illness, children: on fewer than two occasions 2 h apart), nor within 90 days;
                     not for a person who keeps going to new places: fewer than 5% of visits (15% for the former) were
@@ -35,6 +36,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from detectors import movement_text as text
 from detectors.columns import BoolArray
@@ -43,7 +45,7 @@ from detectors.gb3096 import period_of
 from detectors.habit import HabitParams
 from detectors.local_time import DAY_MS, HOUR_MS, MINUTE_MS, LocalClock
 from detectors.movement_persons import HOME, LONG_AGO_MS, OUT, RECENT, Persons
-from detectors.movement_signs import PERSON, SIGHTED, LifeSignals, Signs, entries_of, signs_of
+from detectors.movement_signs import CAME_IN, PERSON, SIGHTED, LifeSignals, Signs, entries_of, signs_of
 from detectors.rows import Row, event_id_at
 from detectors.state import model_version, pack, unpack
 from detectors.timers import NEVER_MS
@@ -75,7 +77,7 @@ class IrregularMovement:
     """The detector of one lane; see the module's header."""
 
     name: ClassVar[str] = "irregular_movement"
-    state_version: ClassVar[int] = 2
+    state_version: ClassVar[int] = 3
 
     def __init__(self, params: IrregularMovementParams | None = None) -> None:
         self.params = params = params or IrregularMovementParams()
@@ -198,11 +200,13 @@ class IrregularMovement:
         for at, row, where, what, event_ms, now_ms, position in one_by_one:
             if persons.due_ms_at[row] < now_ms:
                 self._fire(row, now_ms)
-            place = None
+            place = device = None
+            if where == HOME and what != CAME_IN:
+                device = signs.by[at].as_py()
             if where == SIGHTED:
                 seen_at = signs.by[at].as_py()
                 where, place = (HOME, None) if seen_at == persons.homes[row] else (OUT, seen_at)
-            self._observe(row, where, what, place, event_ms, now_ms, position)
+            self._observe(row, where, what, place, device, event_ms, now_ms, position)
 
     def _rows_of(self, signs: Signs) -> IntArray:
         """The row of each sign's person, -1 for who is not watched."""
@@ -236,6 +240,7 @@ class IrregularMovement:
         persons.observations[rows] += 1
         persons.last_ms[rows] = np.maximum(persons.last_ms[rows], event_ms)
         habits.learn_ordinary(rows, local_ms[taken], sign_local_ms[taken], gap_min[taken])
+        self._note_devices(signs, index[taken], rows, event_ms >= sign_ms[taken])
         sign_ms = np.maximum(sign_ms[taken], event_ms)
         persons.sign_ms[rows] = sign_ms
         learned = event_ms - persons.first_ms[rows] >= params.learn_days * DAY_MS
@@ -246,10 +251,20 @@ class IrregularMovement:
             self._next_ms = min(self._next_ms, int(due_ms.min()))
         return np.asarray(taken, dtype=bool)
 
+    def _note_devices(self, signs: Signs, index: IntArray, rows: IntArray, is_latest: BoolArray) -> None:
+        """Who gave the latest sign of each."""
+        devices = signs.by.take(pa.array(index[is_latest])).to_pylist()
+        came_in = signs.what[index[is_latest]] == CAME_IN
+        sign_by = self._persons.sign_by
+        for row, device, is_passage in zip(rows[is_latest].tolist(), devices, came_in.tolist(), strict=True):
+            if is_passage or sign_by[row] != device:
+                sign_by[row] = "" if is_passage else sys.intern(device)
+
     def _observe(
-        self, row: int, where: int, what: int, place: str | None, event_ms: int, now_ms: int, position: int
+        self, row: int, where: int, what: int, place: str | None, device: str | None, event_ms: int, now_ms: int,
+        position: int,
     ) -> None:  # fmt: skip
-        """A person under care was noticed. ``place``: seen there, away from home."""
+        """A person under care was noticed. ``place``: seen there, away from home. ``device``: of the home, by it."""
         persons, params = self._persons, self.params
         last_ms = persons.last_ms_at[row]
         if event_ms < last_ms - params.reorder_min * MINUTE_MS or event_ms > now_ms + _AHEAD_MS:
@@ -265,7 +280,7 @@ class IrregularMovement:
         learned = known_for_ms >= params.learn_days * DAY_MS and observations + 1 >= params.learn_observations
         self._live_through(row, event_ms)
         if where == HOME:
-            self._at_home(row, event_ms, now_ms, position, learned)
+            self._at_home(row, device, event_ms, now_ms, position, learned)
         else:
             self._out_of_home(row, event_ms, now_ms, position, learned, place)
             if place is not None:
@@ -282,7 +297,9 @@ class IrregularMovement:
         persons.habits.live_through(row, self._clock.hour_index(event_ms), weight)
         persons.habits.learn_wake(row, self._clock.local_ms(event_ms))
 
-    def _at_home(self, row: int, event_ms: int, now_ms: int, position: int, learned: bool) -> None:
+    def _at_home(
+        self, row: int, device: str | None, event_ms: int, now_ms: int, position: int, learned: bool
+    ) -> None:  # fmt: skip
         persons, habits = self._persons, self._persons.habits
         where = persons.where_at[row]
         if where == HOME:
@@ -298,6 +315,8 @@ class IrregularMovement:
                 self._say(row, "absent_too_long", False, "info", words, event_ms, now_ms, position)
             persons.unusual_at[row] = persons.absent_at[row] = False
         persons.where_at[row] = HOME
+        if event_ms >= persons.sign_ms_at[row]:
+            persons.sign_by[row] = sys.intern(device or "")
         sign_ms = persons.sign_ms_at[row] = max(persons.sign_ms_at[row], event_ms)
         habits.signs_at[row] += 1
         if learned:  # at the least; what is really allowed is asked when that has passed, which is seldom
@@ -403,6 +422,7 @@ class IrregularMovement:
         self._say(
             row, "no_sign_of_life", True, "critical", words, due_ms, due_ms, None,
             score=gap_h / allowed_h, threshold=1.0, baseline=usual_h, observed=gap_h, unit="h",
+            relies_on=persons.sign_by[row] or None,
         )  # fmt: skip
 
     # -- saying it ---------------------------------------------------------------------------------------------------
@@ -410,6 +430,7 @@ class IrregularMovement:
         self, row: int, rule: str, active: bool, severity: Severity, words: tuple[str, str], event_ms: int,
         now_ms: int, position: int | None, *, score: float = 0.0, threshold: float = 1.0,
         baseline: float | None = None, observed: float | None = None, unit: str | None = None,
+        relies_on: str | None = None,
     ) -> None:  # fmt: skip
         """``position`` None: said by a timer."""
         name = self._persons.names.name_of(row)
@@ -421,7 +442,8 @@ class IrregularMovement:
             threshold=threshold, baseline=baseline, observed=observed, unit=unit, model_version=self.model_version,
             reason_zh=words[0], reason_en=words[1], cause_id=cause, detected_time_ms=now_ms,
         )  # fmt: skip
-        self._out.append(Emitted(now_ms, position is None, position or 0, self._persons.scopes[row], event_ms, data))
+        scope = self._persons.scopes[row]
+        self._out.append(Emitted(now_ms, position is None, position or 0, scope, event_ms, data, relies_on=relies_on))
 
 
 def _single(rows: IntArray) -> BoolArray:

@@ -75,6 +75,7 @@ class Persons(Columns):
         self.scopes: list[str] = []
         self.homes: list[str] = []
         self.categories: list[str] = []
+        self.sign_by: list[str] = []  # device that gave the latest sign of life at home; empty: none of the home's
         self.habits = Habits(params)
 
     def add(self, name: str, scope: str, home: str, category: str, entry_ms: int) -> int:
@@ -82,7 +83,8 @@ class Persons(Columns):
         row = self.names.add(name)
         self.begin(row)
         self.habits.begin(row)
-        for column, value in ((self.scopes, scope), (self.homes, home), (self.categories, category)):
+        texts = (self.scopes, scope), (self.homes, home), (self.categories, category), (self.sign_by, "")
+        for column, value in texts:
             if row == len(column):
                 column.append(sys.intern(value))
             else:
@@ -96,7 +98,7 @@ class Persons(Columns):
         self.names.remove(row)
         self.begin(row)
         self.habits.begin(row)
-        self.scopes[row] = self.homes[row] = self.categories[row] = ""
+        self.scopes[row] = self.homes[row] = self.categories[row] = self.sign_by[row] = ""
 
     def is_new(self, row: int, event_ms: int, what: int) -> bool:
         """Remember an observation; False when it is among the latest already."""
@@ -118,7 +120,7 @@ class Persons(Columns):
     @property
     def bytes_held(self) -> int:
         """Memory of everything but shared texts."""
-        lists = (self.scopes, self.homes, self.categories, self.habits.places)
+        lists = (self.scopes, self.homes, self.categories, self.sign_by, self.habits.places)
         places = sum(sys.getsizeof(packed) for packed in self.habits.places if packed is not None)
         return self.nbytes + self.habits.nbytes + self.names.nbytes + places + sum(map(sys.getsizeof, lists))
 
@@ -127,7 +129,7 @@ class Persons(Columns):
         rows = self.names.rows
         return {
             "names": self.names.saved(),
-            "texts": (self.scopes, self.homes, self.categories),
+            "texts": (self.scopes, self.homes, self.categories, self.sign_by),
             "columns": self.saved(rows),
             "habits": self.habits.held(rows),
         }
@@ -138,7 +140,7 @@ class Persons(Columns):
         persons = Persons(params)
         persons.names = NameIndex(held["names"])
         texts = ([sys.intern(value) for value in column] for column in held["texts"])
-        persons.scopes, persons.homes, persons.categories = texts
+        persons.scopes, persons.homes, persons.categories, persons.sign_by = texts
         persons.restore(held["columns"])
         persons.habits = Habits.of(held["habits"], params)
         return persons

@@ -62,6 +62,9 @@ def number_of(what: str) -> int:
     return zlib.crc32(what.encode())
 
 
+CAME_IN = number_of("in")  # a sign at home that no device of the home gave
+
+
 def signs_of(batch: EventBatch, life_signals: LifeSignals, min_confidence: float, by_device: bool) -> Signs | None:
     """The batch's signs of persons; without ``by_device`` presence counts only where it names the person."""
     parts = [
@@ -130,7 +133,7 @@ def _passages(rows: TypedRows | None) -> Signs | None:
     index = np.flatnonzero(np.asarray(person.is_valid().to_numpy(), dtype=bool))
     inward = np.asarray(pc.equal(rows.data.column("direction"), "in").to_numpy(), dtype=bool)[index]
     return _signs(
-        rows, index, np.where(inward, HOME, OUT), np.where(inward, number_of("in"), number_of("out")), "gate"
+        rows, index, np.where(inward, HOME, OUT), np.where(inward, CAME_IN, number_of("out")), "gate"
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ takes a second of a slow machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from gridpulse.exit import StartError
 from gridpulse.secrets import store_secrets, subscriptions_key
 from gridpulse.settings import DATABASE, READER_USER, Settings, split_list
 from schemas.topics import ALL_TOPICS, DOMAIN_TOPICS
-from streams.clocks import LogClock, wall_clock
+from streams.clocks import FollowedClock, LogClock, wall_clock
 from streams.log import EventLog
 from streams.log_url import open_log
 
@@ -46,6 +47,16 @@ def the_log(settings: Settings) -> EventLog:
 def the_clock(settings: Settings, log: EventLog) -> Clock:
     """What "now" is for what comes in: the machine's clock or, in simulated time, the log's latest."""
     return LogClock(log, DOMAIN_TOPICS) if settings.clock == "log" else wall_clock
+
+
+@contextmanager
+def waitless(settings: Settings, clock: Clock) -> Iterator[Clock]:
+    """The same clock for an event loop, which may not wait for a broker. :raises LogUnavailableError: at the start."""
+    if settings.clock != "log":
+        yield clock
+        return
+    with FollowedClock(clock) as followed:
+        yield followed
 
 
 def limits(settings: Settings) -> Limits:

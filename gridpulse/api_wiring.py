@@ -20,11 +20,11 @@ from streams.webhooks.network import SystemResolver
 from streams.webhooks.registrar import Registrar
 
 
-def build_api(settings: Settings, log: EventLog, clock: adapters.Clock) -> FastAPI:
-    """The app over the real log and the real store."""
+def build_api(settings: Settings, log: EventLog, clock: adapters.Clock, waitless: adapters.Clock) -> FastAPI:
+    """The app over the real log and the real store. ``waitless``: the same clock for the event loop."""
 
     def now() -> datetime:
-        return datetime.fromtimestamp(clock() / 1000.0, UTC)
+        return datetime.fromtimestamp(waitless() / 1000.0, UTC)
 
     return create_app(
         ApiDependencies(

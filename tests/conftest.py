@@ -1,7 +1,9 @@
 """What every room's tests may use: one real Kafka broker and one real embedded store per test run."""
 
 import itertools
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,15 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker
     """
     with DevBroker.start(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+def tool(name: str) -> str:
+    """The path of a foreign tool, fetched where the machine has none."""
+    script = Path(__file__).parents[1] / "requirements" / "get-tool.sh"
+    found = subprocess.run(["sh", str(script), name], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.fail(found.stderr.strip(), pytrace=False)
+    return found.stdout.strip()
 
 
 @pytest.fixture(scope="session")

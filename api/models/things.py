@@ -91,7 +91,7 @@ class AlertOut(Out):
     silenced: bool = Field(description="静默中,不通知 nobody is to be told now")
     silenced_as: SilencedAs | None
     silenced_by: str | None = Field(
-        description="静默编号,或作为其原因的告警 the silence, or the alert that is its cause"
+        description="静默编号,或作为原因的告警、离线设备 the silence, or the alert or offline device that is its cause"
     )
     unstable: bool = Field(description="反复触发,合为一条 it came and went too often and is kept as one")
     escalation: int = Field(description="已提醒或升级次数 how many times it was reminded of or escalated")

@@ -19,7 +19,6 @@ from api.routes.subscriptions import SubscriptionParam, refusals, registrar_of
 from api.security import Operator
 from projections.queries.delivery_ports import DeliveryQuery
 from schemas.families.deliveries import DeliveryOutcome
-from streams.webhooks.registrar import NotActiveError
 from streams.webhooks.subscriptions import Subscription
 
 router = APIRouter(tags=["subscriptions"], route_class=JsonBodyRoute)
@@ -82,7 +81,7 @@ async def list_deliveries(
     ),
     responses=answered(202, REDELIVERY)
     | documented(
-        "unauthorized", "role-not-allowed", "not-found", "invalid-parameter", "conflict", "log-unavailable",
+        "unauthorized", "role-not-allowed", "not-found", "invalid-parameter", "not-now", "log-unavailable",
         "store-unavailable", "query-timeout", *BODY_PROBLEMS,
     ),
 )  # fmt: skip
@@ -100,12 +99,7 @@ async def redeliver(
     elif what == "span":
         span_ms = _span(context, wanted)
     with refusals():
-        try:
-            order = await run_in_threadpool(registrar.redeliver, principal, subscription, what, alert_event, span_ms)
-        except NotActiveError:
-            raise Refusal(
-                "conflict", "订阅未启用,请先恢复(resume)", "the subscription is not active: resume it first"
-            ) from None
+        order = await run_in_threadpool(registrar.redeliver, principal, subscription, what, alert_event, span_ms)
     return RedeliveryOut(subscription=subscription, redelivery=order, what=what)
 
 

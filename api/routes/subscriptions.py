@@ -31,7 +31,14 @@ from api.security import Operator, allowed_scope
 from schemas.families.subscriptions import SubscriptionKind
 from streams.webhooks.addresses import AddressRefusedError, check_addresses
 from streams.webhooks.filters import FilterError
-from streams.webhooks.registrar import ConflictError, Registrar, TooManyError, UnknownSubscriptionError, Wish
+from streams.webhooks.registrar import (
+    ConflictError,
+    NotActiveError,
+    Registrar,
+    TooManyError,
+    UnknownSubscriptionError,
+    Wish,
+)
 from streams.webhooks.subscriptions import Subscription
 
 RESOLVE_TIMEOUT_S = 5.0
@@ -162,7 +169,11 @@ async def resume_subscription(
     status_code=202,
     response_model=PingOut,
     summary="测试订阅 Send a test: a ping is delivered like an alert",
-    responses=answered(202, PING) | documented(*_ONE),
+    description=(
+        "暂停的订阅也会收到;已停用的须先恢复。\n\n"
+        "A paused subscription gets it too; one that is disabled must be resumed first."
+    ),
+    responses=answered(202, PING) | documented(*_ONE, "not-now"),
 )
 async def send_test(
     context: Context, principal: Operator, response: Response, subscription: SubscriptionParam
@@ -245,6 +256,10 @@ def refusals() -> Iterator[None]:
         raise wrong_parameter("body.url", error.problem_zh, error.problem_en) from None
     except UnknownSubscriptionError as error:
         raise Refusal("not-found", f"此范围内没有订阅 {error}", f"no subscription {error} in this scope") from None
+    except NotActiveError:
+        raise Refusal(
+            "not-now", "订阅未启用,请先恢复(resume)", "the subscription is not active: resume it first"
+        ) from None
     except ConflictError:
         raise Refusal(
             "conflict", "请重新读取后再改", "somebody changed it at the same time: read it again, then change it"

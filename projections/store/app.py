@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -36,6 +36,7 @@ _FIRST_BYTES = 256 * 1024
 _SPOOL_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 _SHORT_WORDS = frozenset({b"INSERT", b"KILL"})  # must get through while long queries hold all other places
+_GONE = 499  # nobody reads it
 _T = TypeVar("_T")
 
 
@@ -83,6 +84,8 @@ class StoreApp:
             return await self._answer(request, account, asked, query_id)
         except StoreError as error:
             return self._error(error, query_id)
+        except ClientDisconnect:  # before its request was whole: nothing was begun
+            return Response(status_code=_GONE)
 
     async def _answer(self, http: Request, account: Account, asked: QueryRequest, query_id: str) -> Response:
         run = Run(self._parts, account, asked, query_id)

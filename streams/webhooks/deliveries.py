@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from detectors.contract import derived_id
 from schemas.families.deliveries import DeliveryOutcome
+
+PING_PREFIX: Final = "ping_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Delivery:
     recorded_ms: int
     value: bytes
 
+    @property
+    def is_ping(self) -> bool:
+        """A test: also sent while its subscription is paused."""
+        return self.webhook_id.startswith(PING_PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -80,4 +88,4 @@ def webhook_id(subscription: str, event_id: str) -> str:
 
     A ping's is its own: it goes to one subscription only, and who asked for it knows it.
     """
-    return event_id if event_id.startswith("ping_") else f"msg_{derived_id('delivery', subscription, event_id)}"
+    return event_id if event_id.startswith(PING_PREFIX) else f"msg_{derived_id('delivery', subscription, event_id)}"

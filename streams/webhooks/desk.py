@@ -17,7 +17,7 @@ from schemas.families.system import Alert
 from schemas.records import NewRecord
 from streams.log import EventLog
 from streams.webhooks.deliveries import Answer, Delivery, Settled
-from streams.webhooks.dispatch import Dispatcher, Shares
+from streams.webhooks.dispatch import Dispatcher, Shares, Way
 from streams.webhooks.intake import ALERTS_TOPIC, Intake, Reading
 from streams.webhooks.judging import Judgement, Why, judge
 from streams.webhooks.messages import Composer
@@ -66,19 +66,19 @@ class Desk:
         self._alerts = {name: orjson.loads(saved) for name, saved in ports.outbox.open_alerts().items()}
         self._to_abandon: dict[str, None] = {}
         self._partitions = ports.log.partitions(ALERTS_TOPIC)  # all topics have the same number
-        self.dispatcher = Dispatcher(ports.outbox, self._host_of, shares)
+        self.dispatcher = Dispatcher(ports.outbox, self._way_of, shares)
 
-    def subscription(self, name: str) -> Subscription | None:
+    def subscription(self, name: str, *, for_ping: bool = False) -> Subscription | None:
         """The subscription, if it is delivered to now."""
         one = self._book.get(name)
-        if one is None or not one.is_active or self._is_disabled_by(one):
+        if one is None or self._is_disabled_by(one):
             return None
-        return one
+        return one if one.is_active or (for_ping and one.takes_pings) else None
 
-    def _host_of(self, name: str) -> str | None:
+    def _way_of(self, name: str) -> Way | None:
         """Where its deliveries go, for sharing out connections; None: nowhere now."""
-        one = self.subscription(name)
-        return None if one is None else self._ports.composer.host(one)
+        one = self.subscription(name, for_ping=True)
+        return None if one is None else Way(self._ports.composer.host(one), only_pings=not one.is_active)
 
     def take_in(self, reading: Reading) -> None:
         """Store what the log says."""

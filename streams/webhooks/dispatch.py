@@ -5,6 +5,7 @@ Shares      every subscription takes its turn. One that has just answered well m
             one that fails, or has not answered yet, has one, and all of these together have at most half of the slots;
             one whose delivery has been under way for long gets no further. So endpoints that hang never hold the rest.
 Hosts       no host has more than its share of connections, however many subscriptions point at it.
+Paused      of a subscription that is paused only pings are sent; the rest waits.
 Memory      a few numbers per subscription that something waits for; deliveries are in the outbox, and only those
             under way are here.
 """
@@ -15,7 +16,7 @@ import heapq
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.webhooks.deliveries import Delivery
 from streams.webhooks.outbox import Outbox
@@ -23,6 +24,13 @@ from streams.webhooks.outbox import Outbox
 _SLOW_MS: Final = 2_000
 _WOKEN: Final = 8
 _Queue = OrderedDict[str, None]
+
+
+class Way(NamedTuple):
+    """Where a subscription's deliveries go now."""
+
+    host: str
+    only_pings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,10 @@ class _Endpoint:
 
 
 class Dispatcher:
-    """See the module. ``host_of``: where a subscription's deliveries go; None: it is not to be delivered to now."""
+    """See the module. ``way_of``: where a subscription's deliveries go; None: it is not to be delivered to now."""
 
-    def __init__(self, outbox: Outbox, host_of: Callable[[str], str | None], shares: Shares) -> None:
-        self._outbox, self._host_of, self._shares = outbox, host_of, shares
+    def __init__(self, outbox: Outbox, way_of: Callable[[str], Way | None], shares: Shares) -> None:
+        self._outbox, self._way_of, self._shares = outbox, way_of, shares
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._timers: list[tuple[int, str]] = []
         self._timer_of: dict[str, int] = {}
@@ -114,20 +122,21 @@ class Dispatcher:
             self.wake(queue.popitem(last=False)[0])
 
     def _take_from(self, subscription: str, now_ms: int) -> list[Delivery]:
-        host, endpoint = self._host_of(subscription), self._endpoints[subscription]
-        if host is None:
+        way, endpoint = self._way_of(subscription), self._endpoints[subscription]
+        if way is None:
             if not endpoint.under_way:
                 del self._endpoints[subscription]
             return []
         allowance = self._allowance(endpoint, now_ms)
         if allowance <= 0:
             return []  # the end of one that is under way wakes it
+        host = way.host
         room = min(allowance, self._room(subscription, endpoint, host, allowance))
         if room <= 0:
             return []
         unproven = not endpoint.successes
         out: list[Delivery] = []
-        for head in self._outbox.heads(subscription, room + len(endpoint.under_way) + 1):
+        for head in self._outbox.heads(subscription, room + len(endpoint.under_way) + 1, way.only_pings):
             if head.subject in endpoint.under_way:
                 continue
             if len(out) == room:

@@ -2,6 +2,8 @@
 
 A filter with no detectors, rules or steps lets all of them pass. Alerts outside its scope never pass, whatever else it
 says; neither do silenced steps, nor alerts for which another one of their group stands, unless it asks for them.
+Who asks for openings and not for silenced steps is also told what is still open after a silence (``unsilenced``): to
+him that is its opening.
 """
 
 from __future__ import annotations
@@ -39,8 +41,12 @@ class AlertFilter(StepFilter):
     def matches(self, alert: Alert, scope: str) -> bool:
         """Whether this step of an alert in ``scope`` is wanted."""
         return (self.silenced or not (alert.silenced or alert.group)) and self.wants(
-            scope, alert.detector, alert.rule, alert.step, alert.severity
+            scope, alert.detector, alert.rule, self._meant(alert.step), alert.severity
         )
+
+    def _meant(self, step: str) -> str:
+        is_opening = step == "unsilenced" and "opened" in self.steps and not self.silenced
+        return "opened" if is_opening else step
 
     @classmethod
     def of(cls, state: SubscriptionState) -> AlertFilter:

@@ -147,6 +147,6 @@ class Intake:
             taken.orders.append(event.data)
         elif isinstance(event.data, SubscriptionPing):
             one = self._book.get(event.data.subscription)
-            if one is not None and one.is_active:
+            if one is not None and one.takes_pings:
                 line = f"ping:{event.data.ping}"  # a line of its own: a ping waits for nothing
                 taken.incoming.append(Incoming(event.id, recorded_ms, line, value, (one.subscription,)))

@@ -23,7 +23,7 @@ import structlog
 
 from schemas.records import NewRecord, TopicPartition
 from streams.log import LogUnavailableError
-from streams.webhooks.deliveries import Delivery, Head, Incoming, Settled, webhook_id
+from streams.webhooks.deliveries import PING_PREFIX, Delivery, Head, Incoming, Settled, webhook_id
 from streams.webhooks.outbox_file import open_outbox
 
 _WAITING, _ABANDONED = 0, 1
@@ -88,10 +88,12 @@ class Outbox:
             )
         return woken
 
-    def heads(self, subscription: str, limit: int) -> list[Head]:
+    def heads(self, subscription: str, limit: int, only_pings: bool = False) -> list[Head]:
         """The heads of a subscription's lines, the first due first."""
+        of_pings = f"AND seq IN (SELECT seq FROM deliveries WHERE webhook_id GLOB '{PING_PREFIX}*')"
         rows = self._connection.execute(
-            "SELECT subject, seq, due_ms FROM heads WHERE subscription = ? ORDER BY due_ms, seq LIMIT ?",
+            f"""SELECT subject, seq, due_ms FROM heads WHERE subscription = ? {of_pings if only_pings else ""}
+            ORDER BY due_ms, seq LIMIT ?""",
             (subscription, limit),
         )
         return [Head(subscription, *row) for row in rows]

@@ -60,7 +60,7 @@ class ConflictError(Exception):
 
 
 class NotActiveError(Exception):
-    """The subscription is paused or disabled: nothing is delivered to it."""
+    """The subscription is paused or disabled: that is not delivered to it."""
 
 
 class TooManyError(Exception):
@@ -197,10 +197,15 @@ class Registrar:
         return changed, self._vault.signing_secret(subscription, secret_id)
 
     def ping(self, principal: Principal, subscription: str) -> str:
-        """Order a test delivery; its id. :raises UnknownSubscriptionError: as :meth:`get`."""
-        known = self._newest(principal, subscription).state
+        """Order a test delivery, also to a paused one; its id.
+
+        :raises UnknownSubscriptionError: as :meth:`get`. :raises NotActiveError: it is disabled.
+        """
+        known = self._newest(principal, subscription)
+        if not known.takes_pings:
+            raise NotActiveError(subscription)
         ping = SubscriptionPing(ping=new_id("ping"), subscription=subscription, actor=principal.key_id)
-        self._log.append([ping_record(self._log, ping, known.subscription_scope)])
+        self._log.append([ping_record(self._log, ping, known.state.subscription_scope)])
         return ping.ping
 
     def redeliver(

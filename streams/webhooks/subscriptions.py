@@ -46,6 +46,11 @@ class Subscription:
     def is_active(self) -> bool:
         return self.state.status == "active"
 
+    @property
+    def takes_pings(self) -> bool:
+        """Also while it is paused: one tests an address before resuming."""
+        return self.state.status in ("active", "paused")
+
     @cached_property
     def filter(self) -> AlertFilter:
         return AlertFilter.of(self.state)

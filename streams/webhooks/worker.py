@@ -137,7 +137,7 @@ class Worker:
         return _IDLE_S if due_ms is None else min(_IDLE_S, max(0.001, (due_ms - self._ports.clock()) / 1000.0))
 
     async def _attempt(self, delivery: Delivery, now_ms: int) -> None:
-        subscription = self._desk.subscription(delivery.subscription)
+        subscription = self._desk.subscription(delivery.subscription, for_ping=delivery.is_ping)
         if subscription is None:
             answer = Answer("订阅已停用 · the subscription is not active any more")
         else:

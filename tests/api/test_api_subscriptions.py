@@ -11,9 +11,11 @@ from schemas.families.subscriptions import SubscriptionPing, SubscriptionState
 from schemas.records import TopicPartition
 from schemas.strict import Limits, parse_strict
 from streams.control_state import CONTROL_TOPIC, LatestByKey
+from streams.ports import Principal
 from streams.webhooks.addresses import AddressRule
 from streams.webhooks.registrar import Registrar
-from streams.webhooks.subscriptions import SubscriptionBook
+from streams.webhooks.reports import disabled_state
+from streams.webhooks.subscriptions import SubscriptionBook, state_record
 from streams.webhooks.vault import Vault
 
 URL = "https://hooks.example.org/in?token=top-secret"
@@ -214,6 +216,26 @@ def test_a_test_appends_a_ping_behind_the_subscription(world: Any, http: TestCli
         pings.absorb_value(number, value)
     assert pings.latest[made].ping == answer.json()["ping"]
     assert pings.latest[made].actor == "k7"
+
+
+def test_a_paused_subscription_can_be_tested_and_a_disabled_or_deleted_one_can_not(
+    world: Any, http: TestClient
+) -> None:
+    path = f"/v1/subscriptions/{subscribe(http)['subscription']}"
+    http.post(path + "/pause")
+    assert http.post(path + "/test").status_code == 202
+    state = world.registrar.get(Principal("k0", "admin", ""), path.rsplit("/", 1)[1]).state
+    world.live_log.append([state_record(world.live_log, disabled_state(state, "410"))])
+    before = values(world)
+    refusal = http.post(path + "/test")
+    assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:gridpulse:problem:not-now")
+    assert "恢复" in refusal.json()["detail"]
+    assert "resume it first" in refusal.json()["detail_en"]
+    assert values(world) == before, "nothing is promised and nothing is said"
+    http.post(path + "/resume")
+    assert http.post(path + "/test").status_code == 202
+    http.delete(path)
+    assert http.post(path + "/test").status_code == 404
 
 
 def test_a_key_has_so_many_subscriptions_and_no_more(http: TestClient) -> None:

@@ -131,6 +131,48 @@ def test_a_device_that_fell_silent_before_its_gateway_becomes_quiet_with_it() ->
     ]  # fmt: skip
 
 
+def aloud(steps: list[Alert]) -> list[tuple[str, str, float]]:
+    """What people are told: who, what, and how many hours after the beginning; but for reminders."""
+    return [
+        (one.subject, one.step, ((one.detected_time_ms or 0) - T) / HOUR)
+        for one in steps
+        if not one.silenced and one.group is None and one.step not in ("reminded", "escalated")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["maintenance", "power_cut"])
+@pytest.mark.parametrize("back_h", [3, 5])
+def test_what_is_still_out_after_a_window_or_a_power_cut_is_told_once_then(kind: str, back_h: int) -> None:
+    """A gateway and its 30 devices are off from 2 h on; two windows, one in the other, cover 1 to 4 h."""
+    rows = gateway_district(30, T, T + 2 * HOUR, T + back_h * HOUR, T + 6 * HOUR)
+    windows = [
+        silence(T + 1, T + HOUR, T + 4 * HOUR, "long", kind=kind, scope=COMMUNITY, silenced_scope=COMMUNITY),
+        silence(T + 2, T + HOUR, T + 150 * MINUTE, "short", kind="silence", scope=COMMUNITY, silenced_scope=COMMUNITY),
+    ]
+    lane = build_lane()
+    said = in_order(rows, windows)
+    found = steps_of(one for batch in cut([*said, tick(T + 6 * HOUR + 1)], 5000) for one in lane.process(batch))
+    assert {one.subject for one in found} == {"gw-1"}, "one alert for all of them"
+    assert (found[0].step, found[0].silenced_as) == ("opened", kind)
+    assert [one.step for one in found].count("unsilenced") == (back_h == 5), "not at the end of the shorter one"
+    told = aloud(found)
+    if back_h == 3:
+        assert told == [], "over before the window's end: nobody is told of anything"
+    else:
+        assert [(step, hours) for _, step, hours in told[:1]] == [("unsilenced", 4.0)]
+        assert [step for _, step, _ in told[1:]] == ["resolved"]
+        assert any(one.step == "reminded" for one in found), "from then on people are waited for"
+
+
+def test_a_power_cut_quiets_its_own_scope_and_no_other() -> None:
+    cut_off = silence(T, T, T + HOUR, kind="power_cut", scope=COMMUNITY, silenced_scope=f"{COMMUNITY}/g9")
+    there, here = noticed(T + 1, "there", scope=f"{COMMUNITY}/g9"), noticed(T + 2, "here", scope=f"{COMMUNITY}/g8")
+    found = run([cut_off, there, here, tick(T + 2 * HOUR)])
+    assert [(one.subject, one.step, one.silenced_as) for one in found] == [
+        ("there", "opened", "power_cut"), ("here", "opened", None), ("there", "unsilenced", None),
+    ]  # fmt: skip
+
+
 # -- groups ----------------------------------------------------------------------------------------------------------
 GROUPED = IncidentParams(group_wait_s=(("over_limit", 60.0),), remind_after_min=(), escalate_after_min=())
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 from collections import Counter
+from collections.abc import Callable
 
 import orjson
 import pytest
 
-from gridpulse.chaos_alerts import KILLED, turns
+from gridpulse.chaos_alerts import _ZERO, KILLED, is_wrong, turns
+from gridpulse.chaos_alerts import logged as read_back
 from gridpulse.chaos_alerts_account import AlertsAccount, Logged, Subscriber, Told, account
 from gridpulse.chaos_endpoints import Endpoint, Receivers, endpoints
 from gridpulse.chaos_faults import BROKER
 from gridpulse.signatures import is_signed
+from schemas.event import new_event, to_new_record
+from schemas.families.system import Alert
+from schemas.topics import ALL_TOPICS
+from streams.log_memory import MemoryLog
 
 NOW_S = 1_780_000_000.0
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -69,6 +76,12 @@ def test_steps_that_were_not_asked_for_are_not_missed() -> None:
             "events meter-2@100/opened and another",
         ),
         ([*OPENED, told("meter-9", 1)], LOG, {"unexplained": 1}, "which the log does not have"),
+        (
+            [*OPENED, told("meter-1", 100, "resolved")],
+            [*LOG, logged("meter-1", 100, "resolved")],
+            {"unexplained": 1},
+            "which it did not ask for",
+        ),
         ([*OPENED, told("x", 1)], [*LOG, logged("x", 1)], {"unexplained": 1}, "caused by nothing"),
     ],
 )
@@ -119,6 +132,77 @@ def answered(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, webhook_ids: l
     data = {"alert": "a", "step": "opened", "step_number": 1, "subject": "meter-1"}
     body = orjson.dumps({"type": "alert.opened", "data": data})
     return [receivers.answer(endpoint, signed(body, one), body) for one in webhook_ids]
+
+
+STORM = [f"storm-{number:02}" for number in range(50)]
+STEPS = ("opened", "resolved")
+Message = tuple[str, dict[str, object]]
+"""What is delivered: a webhook-id, and the data of a step."""
+
+
+def storm() -> tuple[MemoryLog, list[Message]]:
+    """Fifty alerts, opened and resolved, as the log has them; and their deliveries as they should come."""
+    log = MemoryLog(lambda: 1)
+    log.create_topics(ALL_TOPICS, 2)
+    messages: list[Message] = []
+    for number, (step, subject) in enumerate(itertools.product(STEPS, STORM), 1):
+        alert = Alert.model_validate(
+            {
+                "alert": f"alert-{subject}", "alert_key": f"noise_limit/night_burst/{subject}", "step": step,
+                "detector": "noise_limit", "rule": "night_burst", "subject": subject, "severity": "warning", "count": 1,
+                "opened_time_ms": 100, "updated_time_ms": 100, "score": 1.0, "threshold": 1.0, "model_version": "1",
+                "reason_zh": "突发", "reason_en": "burst", "step_number": 1 + STEPS.index(step),
+            }
+        )  # fmt: skip
+        event = new_event(
+            alert,
+            id=f"e{number}",
+            source="//gridpulse/incidents",
+            scope=f"wuhu/a/b/c{STORM.index(subject) % 7}",
+            event_time_ms=100,
+        )
+        log.append([to_new_record(event, 2, None)])
+        messages.append((f"msg_{number}", alert.model_dump(include={"alert", "step", "step_number", "subject"})))
+    return log, messages
+
+
+def taken(messages: list[Message], monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """An endpoint that these were delivered to, signed, over what a connection calls."""
+    monkeypatch.setattr("gridpulse.chaos_endpoints.time.time", lambda: NOW_S)
+    endpoint = Endpoint(0, "healthy", 7, frozenset(STEPS), secret=SECRET)
+    receivers = Receivers([endpoint])
+    for name, data in messages:
+        body = orjson.dumps({"type": f"alert.{data['step']}", "data": data})
+        assert receivers.answer(endpoint, signed(body, name), body) == 200
+    return endpoint
+
+
+def swapped(messages: list[Message]) -> list[Message]:
+    """The end of one alert comes before its beginning."""
+    return [messages[-1], *messages[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (lambda messages: messages, {}),
+        (lambda messages: [*messages, messages[3], messages[70]], {}),  # repeats under their own ids
+        (lambda messages: [*messages[:17], *messages[18:]], {"missing": 1}),
+        (lambda messages: [*messages, ("msg_other", messages[17][1])], {"raised_twice": 1}),
+        (swapped, {"out_of_order": 1}),
+        (lambda messages: [*messages[:-1], ("msg_1", messages[-1][1])], {"missing": 1}),  # under an id that was used
+        (lambda messages: [*messages, ("msg_x", {**messages[0][1], "alert": "another"})], {"unexplained": 1}),
+    ],
+)
+def test_a_delivery_that_is_broken_on_purpose_is_counted(
+    broken: Callable[[list[Message]], list[Message]], expected: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, messages = storm()
+    endpoint = taken(broken(messages), monkeypatch)
+    subscriber = Subscriber(endpoint.name, endpoint.steps, [*endpoint.took.values()])
+    found = account([(subject, 100) for subject in STORM], read_back(log), [subscriber])
+    assert (found.alerts, wrong(found)) == (50, expected)
+    assert is_wrong({**dict.fromkeys(_ZERO, 0), **wrong(found)}) is bool(expected)
 
 
 def test_a_healthy_endpoint_takes_each_once_and_a_hanging_one_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.running import ROOT, World
+from tests.conftest import tool
+from tests.integration.running import World
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +31,13 @@ def key(world: World) -> str:
 @pytest.fixture(scope="session")
 def kcat() -> str:
     """The path of kcat, Debian's Kafka client."""
-    return _tool("kcat")
+    return tool("kcat")
 
 
 @pytest.fixture(scope="session")
 def curl() -> str:
     """The path of curl."""
-    return _tool("curl")
+    return tool("curl")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -59,12 +59,3 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def _is_in_the_world(item: pytest.Item) -> bool:
     return "world" in getattr(item, "fixturenames", ()) and "tests/integration" in item.path.as_posix()
-
-
-def _tool(name: str) -> str:
-    found = subprocess.run(
-        ["sh", str(ROOT / "requirements" / "get-tool.sh"), name], capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
-        pytest.fail(found.stderr.strip(), pytrace=False)
-    return found.stdout.strip()

@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from cloudevents.core.bindings import kafka
 from cloudevents.core.v1.event import CloudEvent
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.dev_broker import DevBroker
+from tests.integration.hearing import Listener, listening
 from tests.integration.inputs import BAD, as_json
 from tests.integration.running import BATCH, PATIENCE_S, SCOPE, World, ended_after, measured, until
 
 READINGS = "gridpulse.readings"
 VENDOR = "vendor.x"
-PROCESSES = ("api", "writer", "detect", "rollup")
+PROCESSES = ("api", "writer", "detect", "rollup", "webhooks")
+HERE = SCOPE.replace("g03", "g77")
 
 
 def zone_where_it_is_night() -> str:
@@ -33,12 +36,14 @@ def zone_where_it_is_night() -> str:
 
 @pytest.fixture(scope="module")
 def on_kafka(kafka_broker: DevBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Store, API, writer, detection, rollup and bridge, each started by its own command."""
+    """Store, API, writer, detection, rollup, webhooks and bridge, each started by its own command."""
     settings = {
         "GRIDPULSE_LOG_URL": f"kafka://{kafka_broker.bootstrap}",
         "GRIDPULSE_PARTITIONS": "2",
         "GRIDPULSE_BRIDGE_TOPICS": VENDOR,
         "GRIDPULSE_SITE_TIMEZONE": zone_where_it_is_night(),
+        "GRIDPULSE_WEBHOOK_ALLOW_HTTP": "true",
+        "GRIDPULSE_WEBHOOK_ALLOW_PRIVATE": "127.0.0.0/8",
     }
     world = World(tmp_path_factory.mktemp("on-kafka"), settings)
     try:
@@ -188,15 +193,131 @@ def test_a_killed_bridge_loses_nothing(on_kafka: World, vendor_topic: str, kcat:
     assert on_kafka.rows(count) == [{"rows": 4000, "events": 4000}]
 
 
-def burst(event_id: str, meter: str) -> dict[str, Any]:
+def burst(event_id: str, meter: str, scope: str = SCOPE) -> dict[str, Any]:
     """A night burst: far above the limit of any noise zone."""
     data = {"device": meter, "quantity": "lamax", "value": 99.0, "unit": "dB(A)", "interval_s": 60}
-    return measured(event_id, data=data)
+    return measured(event_id, data=data, scope=scope)
 
 
-def meter_entry(meter: str) -> dict[str, Any]:
+def meter_entry(meter: str, scope: str = SCOPE) -> dict[str, Any]:
     data = {"change": "registered", "device": meter, "kind": "noise", "noise_zone": "1"}
-    return measured(f"entry-{meter}", type="cn.gridpulse.registry.device.v1", data=data)
+    return measured(f"entry-{meter}", type="cn.gridpulse.registry.device.v1", data=data, scope=scope)
+
+
+class Duty:
+    """Somebody on duty, working by HTTP."""
+
+    def __init__(self, world: World, key: str) -> None:
+        self._world, self._key = world, key
+
+    def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        answer = httpx.request(
+            method, self._world.api_url + path, headers=headers, json=body or None, timeout=60, trust_env=False
+        )
+        assert answer.status_code in (200, 201, 202), answer.text
+        return dict(answer.json())
+
+    def alerts(self) -> dict[str, dict[str, Any]]:
+        listed = self._world.get("/v1/alerts", self._key, scope=HERE).json()["alerts"]
+        return {one["subject"]: one for one in listed}
+
+    def steps(self, alert: str) -> list[dict[str, Any]]:
+        return list(self.ask("GET", f"/v1/alerts/{alert}")["steps"])
+
+
+def logged_steps(broker: DevBroker) -> dict[str, list[dict[str, Any]]]:
+    """Alert steps of the grid as a foreign client reads them from the log: by subject, each event once."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "none", "enable.auto.commit": False})
+    places = [TopicPartition("gridpulse.alerts", number, 0) for number in range(2)]
+    ends = {place.partition: consumer.get_watermark_offsets(place, timeout=30)[1] for place in places}
+    consumer.assign([place for place in places if ends[place.partition]])
+    found: dict[str, dict[str, Any]] = {}
+    while any(place.offset < ends[place.partition] for place in consumer.position(places) if ends[place.partition]):
+        for message in consumer.consume(500, 1.0):
+            event = json.loads(message.value())
+            found.setdefault(event["id"], event)
+    consumer.close()
+    steps: dict[str, list[dict[str, Any]]] = {}
+    for event in found.values():
+        if event["scope"] == HERE:
+            steps.setdefault(event["data"]["subject"], []).append(event["data"])
+    return steps
+
+
+def test_the_life_of_an_alert_by_http_webhook_and_live_stream(
+    on_kafka: World, kafka_key: str, kafka_broker: DevBroker
+) -> None:
+    duty = Duty(on_kafka, kafka_key)
+    with listening() as hook, listening() as ends:
+        made = duty.ask("POST", "/v1/subscriptions", url=hook.url, scope=HERE)
+        duty.ask("POST", "/v1/subscriptions", url=ends.url, scope=HERE, steps=["opened", "resolved"])
+        listener = Listener(on_kafka, kafka_key, scope=HERE)
+        entries = [meter_entry("life-1", HERE), meter_entry("life-2", HERE)]
+        assert on_kafka.send(kafka_key, entries, BATCH).json()["accepted"] == 2
+        assert on_kafka.send(kafka_key, burst("burst-life-1", "life-1", HERE)).status_code == 202
+        until(lambda: "life-1" in duty.alerts() and listener.steps, "the first alert")
+        listener.leave()
+
+        alert = duty.alerts()["life-1"]["alert"]
+        duty.ask("POST", f"/v1/alerts/{alert}/acknowledge", comment="马上去 on my way")
+        duty.ask("POST", f"/v1/alerts/{alert}/assign", assignee="warden-07")
+        duty.ask("POST", f"/v1/alerts/{alert}/case", case="case-9")
+        duty.ask("POST", f"/v1/alerts/{alert}/verdict", verdict="true")
+        window = {"scope": HERE, "kind": "maintenance", "duration_s": 3600, "comment": "检修 works"}
+        silence = duty.ask("POST", "/v1/silences", **window)["silence"]
+        assert on_kafka.send(kafka_key, burst("burst-life-2", "life-2", HERE)).status_code == 202
+        until(lambda: [one["silenced_by"] for one in duty.alerts().values()] == [silence] * 2, "silence over both")
+        duty.ask("DELETE", f"/v1/silences/{silence}")
+        until(lambda: {one["silenced"] for one in duty.alerts().values()} == {False}, "the silence's end")
+        duty.ask("POST", f"/v1/alerts/{alert}/close", comment="已处理 done")
+        until(lambda: duty.alerts()["life-1"]["state"] == "closed", "the closing")
+
+        told = [("opened", None), ("acknowledged", None), ("assigned", None), ("reported", None), ("verdict", None),
+                ("silenced", "maintenance"), ("unsilenced", None), ("resolved", None), ("closed", None)]  # fmt: skip
+        quiet = [("opened", "maintenance"), ("unsilenced", None)]
+        steps = duty.steps(alert)
+        assert [(step["step"], step["silenced_as"]) for step in steps] == told
+        second = duty.steps(duty.alerts()["life-2"]["alert"])
+        assert [(step["step"], step["silenced_as"]) for step in second] == quiet
+
+        aloud = [step for step in steps if not step["silenced_as"]] + second[1:]
+        until(lambda: len(hook.requests) >= len(aloud), "the webhooks")
+        came = hook.verified(made["secret"])
+        for subject, whole in (("life-1", told), ("life-2", quiet)):
+            heard = [one["data"] for one in came if one["data"]["subject"] == subject]
+            assert [one["step"] for one in heard] == [step for step, silenced in whole if not silenced]
+        assert len(came) == len(aloud), "each once"
+        until(lambda: len(ends.requests) >= 4, "the other subscription's webhooks")
+        told_ends = [json.loads(body) for _, body in ends.requests]
+        assert sorted((one["data"]["subject"], one["type"].removeprefix("alert.")) for one in told_ends) == [
+            ("life-1", "opened"), ("life-1", "resolved"), ("life-1", "unsilenced"), ("life-2", "unsilenced"),
+        ]  # fmt: skip
+
+    listener.wait_gone()
+    again = Listener(on_kafka, kafka_key, listener.last_id, scope=HERE)
+    until(lambda: len(listener.steps) + len(again.steps) >= len(told) + len(quiet), "what the listener had missed")
+    heard_ids = [event["id"] for event in listener.steps + again.steps]
+    assert len(set(heard_ids)) == len(heard_ids) == len(told) + len(quiet), (
+        "nothing is left out and nothing comes twice"
+    )
+    again.leave()
+    duty.ask("POST", f"/v1/alerts/{alert}/comment", comment="复核 looked again")
+    again.wait_gone()
+
+    # Each step carries the whole state: the last one in the log is what the API says now.
+    log = logged_steps(kafka_broker)
+    until(lambda: len(duty.steps(alert)) == len(log["life-1"]), "the last step in the API")
+    for subject, shown in duty.alerts().items():
+        state = log[subject][-1]
+        assert [one["step_number"] for one in log[subject]] == list(range(1, len(log[subject]) + 1))
+        assert [(one["step"], one.get("actor"), one.get("comment")) for one in log[subject]] == [
+            (one["step"], one["actor"], one["comment"]) for one in duty.steps(shown["alert"])
+        ]
+        for name in ("alert", "severity", "count", "acknowledged_by", "assignee", "verdict", "case", "silenced"):
+            assert shown[name] == state.get(name), (subject, name)
+        assert (shown["closed_time"] is not None) == ("closed_time_ms" in state)
+    assert duty.ask("GET", f"/v1/alerts/{alert}")["times"]["acknowledge_s"] > 0
 
 
 @pytest.mark.parametrize("name", ["detect", "writer"])

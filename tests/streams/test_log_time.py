@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 import pytest
 
 from schemas.records import NewRecord, TopicPartition
-from streams.clocks import LogClock, wall_clock
+from streams.clocks import FollowedClock, LogClock, wall_clock
 from streams.log import LogUnavailableError
 from streams.log_memory import MemoryLog
 from streams.merge import LaneReader
@@ -72,6 +72,46 @@ def test_the_log_clock_does_not_ask_every_time(log: WatchedLog) -> None:
     now = LogClock(log, TOPICS, cached_ms=3_600_000)
     assert [now() for _ in range(100)] == [77] * 100
     assert log.looks == 1
+
+
+def reached(condition: Callable[[], bool]) -> bool:
+    give_up_s = time.monotonic() + 20.0
+    while not condition() and time.monotonic() < give_up_s:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_a_followed_clock_never_waits_for_the_one_that_it_follows() -> None:
+    asked, go_on = threading.Semaphore(0), threading.Semaphore(1)
+    answers = iter(range(1, 1_000_000))
+
+    def slow() -> int:
+        asked.release()
+        go_on.acquire()
+        return next(answers)
+
+    with FollowedClock(slow, every_s=0.0) as now:
+        assert asked.acquire()
+        assert asked.acquire()  # the thread waits for its answer, and we do not
+        assert [now() for _ in range(100)] == [1] * 100
+        go_on.release()
+        assert reached(lambda: now() == 2)
+        go_on.release(1_000_000)  # so that the thread can end
+
+
+def test_a_followed_clock_stands_while_the_log_is_away_and_tells_of_a_defect(log: WatchedLog) -> None:
+    put(log, "clock.a", 0, 77)
+    with FollowedClock(LogClock(log, TOPICS, cached_ms=0), every_s=0.001) as now:
+        log.available = False
+        looks = log.looks
+        assert reached(lambda: log.looks > looks + 2)
+        assert now() == 77
+        log.available = True
+        put(log, "clock.a", 0, 99)
+        assert reached(lambda: now() == 99)
+        log.last_recorded_time_ms = None  # type: ignore[method-assign, assignment]
+        with pytest.raises(TypeError):
+            reached(lambda: now() != 99)
 
 
 def test_ticks_go_where_nothing_happened(log: WatchedLog, clock: SettableClock) -> None:

@@ -326,6 +326,27 @@ def test_a_ping_overtakes_what_waits_and_has_the_id_that_was_promised(world: Wor
     running.outbox = resumed.outbox  # closed already
 
 
+def test_of_a_paused_subscription_only_pings_are_sent_and_the_rest_waits(world: World, running: Running) -> None:
+    world.subscribe("s1")
+    world.alert("m1", 1)
+    running.exchange(lambda _: BROKEN)
+    world.subscribe("s1", status="paused")
+    world.now_ms += 60_000  # the alert is long due
+    world.ping("s1", "ping_1")
+    assert [one.webhook_id for one in running.exchange(lambda _: BROKEN)] == ["ping_1"]
+    world.now_ms += 60_000
+    assert [one.webhook_id for one in running.exchange()] == ["ping_1"], "a ping that failed is tried again"
+    assert running.exchange() == []
+    world.ping("s1", "ping_2")
+    running.exchange(lambda _: GONE)
+    assert world.said(SubscriptionState, "control")[-1].status == "paused", "a test disables nothing"
+    world.subscribe("s1", status="active")
+    assert [one.event_id for one in running.exchange()] == ["m1-1"]
+    world.subscribe("s1", status="disabled")
+    world.ping("s1", "ping_3")
+    assert running.exchange() == []
+
+
 def test_filters_choose(world: World, running: Running) -> None:
     world.subscribe("all")
     world.subscribe("critical", min_severity="critical")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import httpx
 import orjson
 import pytest
 
+from gridpulse.free_ports import free_ports
 from schemas.families.subscriptions import SubscriptionKind, SubscriptionState
 from schemas.families.system import Alert
 from schemas.golden import golden_examples
@@ -25,6 +27,7 @@ from streams.webhooks.schedule import DELAYS_S
 from streams.webhooks.signing import signed_headers
 from streams.webhooks.subscriptions import Subscription
 from streams.webhooks.vault import Vault
+from tests.conftest import tool
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 VAULT = Vault(bytes(range(32)))
@@ -107,6 +110,59 @@ def test_the_python_receiver_refuses_what_is_not_ours(python: Python) -> None:
     assert {name: python.post(*each) for name, each in forgeries().items()} == dict.fromkeys(forgeries(), 401)
     assert python.post(b"{}", {}) == 401
     assert python.handled == []
+
+
+class Node:
+    """The receiver in Node as the page has it, in a process of its own."""
+
+    def __init__(self, secret: str, directory: Path) -> None:
+        script, self._said = directory / "receiver.mjs", directory / "said.txt"
+        script.write_text(snippet("receiver.mjs"))
+        (port,) = free_ports(1)
+        self._url = f"http://127.0.0.1:{port}/"
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [tool("node"), str(script)],
+                env={"GRIDPULSE_SECRET": secret, "PORT": str(port)},
+                stdout=said,
+                stderr=said,
+            )
+        give_up_s = time.monotonic() + 60.0
+        while not self._listens():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < give_up_s, self.said
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(httpx.ConnectError):
+            return bool(httpx.get(self._url, trust_env=False).status_code)
+        return False
+
+    @property
+    def said(self) -> list[str]:
+        return self._said.read_text().splitlines()
+
+    def post(self, body: bytes, headers: dict[str, str]) -> int:
+        return httpx.post(self._url, content=body, headers=headers, trust_env=False).status_code
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("secret", [OLD, NEW], ids=["the secret before", "the present secret"])
+def test_the_node_receiver_takes_what_is_ours_once_and_nothing_else(tmp_path: Path, secret: str) -> None:
+    node = Node(secret, tmp_path)
+    try:
+        assert {name: node.post(*each) for name, each in forgeries().items()} == dict.fromkeys(forgeries(), 401)
+        assert node.post(b"{}", {}) == 401
+        assert node.said == []
+        body, headers = delivery()
+        assert [node.post(body, headers), node.post(*delivery())] == [204, 204]
+        told = orjson.loads(body)
+        assert node.said == [f"{told['type']} {told['data']['subject']} {told['data']['reason_zh']}"]
+    finally:
+        node.end()
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW], ids=["the secret before", "the present secret"])

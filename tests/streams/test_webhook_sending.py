@@ -126,6 +126,55 @@ def test_who_never_answers_is_given_up() -> None:
     assert time.monotonic() - began_s < 5.0
 
 
+def test_a_name_server_and_a_handshake_that_never_end_are_given_up() -> None:
+    async def hangs(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def unanswered(_host: str) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    async def handshake() -> Answer:
+        async with receiver(hangs) as port:
+            return await sent(f"https://receiver.example:{port}/")
+
+    for exchange in (handshake(), sent("http://receiver.example/", unanswered)):
+        answer = asyncio.run(exchange)
+        assert answer.status_code is None
+        assert "no answer within 0.5 s" in (answer.error or "")
+
+
+def test_an_answer_that_comes_too_late_is_none_and_is_not_taken_for_the_next_one() -> None:
+    given_up = asyncio.Event()
+    asked = 0
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while await request_head(reader):
+            await reader.readexactly(2)
+            asked += 1
+            first = asked == 1
+            if first:
+                await given_up.wait()
+            writer.write(f"HTTP/1.1 {'200 OK' if first else '500 Oops'}\r\ncontent-length: 0\r\n\r\n".encode())
+            await writer.drain()
+
+    async def both() -> list[Answer]:
+        connections = Connections(resolve_local, LOCAL, ssl.create_default_context())
+        sender = HttpSender(connections, LOCAL, QUICK, lambda: 0)
+        async with receiver(late) as port:
+            message = Message(f"http://receiver.example:{port}/", {}, b"{}", lambda _: None)
+            answers = [await sender.send(message)]
+            given_up.set()
+            answers.append(await sender.send(message))
+        await connections.close()
+        return answers
+
+    first, second = asyncio.run(both())
+    assert (first.status_code, "no answer within 0.5 s" in (first.error or "")) == (None, True)
+    assert second.status_code == 500
+
+
 def test_headers_that_never_end_are_given_up() -> None:
     async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)

@@ -108,8 +108,8 @@ class IntervalLearner:
         if device.messages < params.min_messages:
             return
         if device.timeout_ms is not None or device.observed_ms >= params.min_observed_s * 1000.0:
-            allowed = max(params.factor * interval, params.peak_factor * peak, params.min_timeout_s * 1000.0)
-            device.timeout_ms = min(max(int(allowed + params.jitter_s * 1000.0), 1), HALF)
+            allowed = max(params.factor * interval, params.peak_factor * peak, params.min_timeout_s * 1000.0, 1.0)
+            device.timeout_ms = min(int(allowed + params.jitter_s * 1000.0), HALF)
 
     def _misfit(self, device: Device, weight: int, now_ms: int, event_ms: int) -> None:
         """Count what does not fit; learn anew after enough of it. The old timeout holds until then."""
@@ -122,18 +122,15 @@ class IntervalLearner:
             device.timeout_ms = None
 
     # -- columns -----------------------------------------------------------------------------------------------------
-    def intervals_ms(self, columns: DeviceColumns) -> Floats:
-        """What is learned so far; 0 of nothing."""
-        return self.p2.estimates(columns.floats[HEIGHTS], _seen(columns))
-
     def learn_columns(self, columns: DeviceColumns, now_ms: IntArray, event_ms: IntArray, chosen: Mask) -> None:
         """A periodic message of each chosen device came, whose silence was not flagged."""
         params = self._params
         halves = columns.halves
         messages, heard, heard_event = halves[MESSAGES], columns.words[HEARD], halves[HEARD_EVENT]
-        interval = self.intervals_ms(columns)
+        interval = columns.intervals_ms
         first = chosen & (messages == 0)
-        messages[first] = 1
+        if first.any():
+            messages[first] = 1
         gap = now_ms - heard
         event = halves_of(event_ms)
         burst = gap < 0.5 * (event - heard_event).view(np.int32)
@@ -157,14 +154,16 @@ class IntervalLearner:
     def _absorb_columns(self, columns: DeviceColumns, gap: Floats, told: Mask) -> None:
         params, floats, halves = self._params, columns.floats, columns.halves
         messages, timeout, peak = halves[MESSAGES], halves[TIMEOUT], floats[PEAK]
-        self.p2.learn_columns(floats[HEIGHTS], halves[INNER], _seen(columns), gap, told)
+        heights, seen = floats[HEIGHTS], messages.astype(np.int64) - 1
+        self.p2.learn_columns(heights, halves[INNER], seen, gap, told)
+        np.copyto(columns.intervals_ms, self.p2.estimates(heights, seen + told), where=told)
         messages += told
         np.maximum(gap, peak * params.peak_decay, out=peak, where=told)
         learned = told & (messages >= params.min_messages)
         learned &= (timeout != NO_TIMEOUT) | (halves[OBSERVED] >= params.min_observed_s * 1000.0)
-        allowed = np.maximum(params.factor * self.intervals_ms(columns), params.peak_factor * peak)
-        allowed = np.maximum(allowed, params.min_timeout_s * 1000.0) + params.jitter_s * 1000.0
-        np.copyto(timeout, np.clip(allowed, 1.0, HALF).astype(np.uint32), where=learned)
+        allowed = np.maximum(params.factor * columns.intervals_ms, params.peak_factor * peak)
+        allowed = np.maximum(allowed, max(params.min_timeout_s * 1000.0, 1.0)) + params.jitter_s * 1000.0
+        np.copyto(timeout, np.minimum(allowed, HALF).astype(np.uint32), where=learned)
 
     def _misfit_columns(self, columns: DeviceColumns, now_ms: IntArray, event: Halves, odd: Mask) -> None:
         halves = columns.halves
@@ -176,15 +175,9 @@ class IntervalLearner:
             halves[half, anew] = value
         columns.words[HEARD, anew] = now_ms[anew]
         halves[HEARD_EVENT, anew] = event[anew]
-        columns.floats[PEAK, anew] = 0.0
+        columns.floats[PEAK, anew] = columns.intervals_ms[anew] = 0.0
         columns.floats[HEIGHTS, anew] = np.inf
         halves[INNER, anew] = np.array(FIRST_INNER)[:, None]
-
-
-def _seen(columns: DeviceColumns) -> IntArray:
-    """Gaps that each interval was learned from; -1 before the first message."""
-    messages: IntArray = columns.halves[MESSAGES].astype(np.int64)
-    return messages - 1
 
 
 def _since(earlier: int, event_ms: int) -> int:

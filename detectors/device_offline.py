@@ -16,7 +16,7 @@ without one.
 
 Guarantees: outputs depend on the log alone. An event that comes again is ignored while it is among the device's last
 six event times (a later repetition counts as a sign of life). Event time only serves to recognise repetitions and
-bursts of buffered messages. Retired devices are forgotten. State: 300 to 400 bytes per device, names included, in
+bursts of buffered messages. Retired devices are forgotten. State: 200 to 250 bytes per device, names included, in
 memory and saved.
 """
 

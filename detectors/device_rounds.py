@@ -32,7 +32,7 @@ from detectors.device_table import (
     halves_of,
 )  # fmt: skip
 from detectors.device_timers import DeviceTimers
-from detectors.p2_quantile import Floats, Mask
+from detectors.p2_quantile import Mask
 from schemas.records import IntArray
 
 MIN_DEVICES = 24  # fewer at a time are cheaper one by one
@@ -56,17 +56,18 @@ class Heard:
     __slots__ = ("_known", "_rounds")
 
     def __init__(self) -> None:
-        self._rounds: list[tuple[NDArray[Any], ...]] = []  # rows, recorded time, status, last sign of life, interval
-        self._known: tuple[NDArray[Any], ...] = ()  # all rounds together, by row and then by time
+        self._rounds: list[tuple[NDArray[Any], ...]] = []  # see _known
+        # All rounds together, by row and then time: row, recorded time, status, timeout, last sign of life, interval.
+        self._known: tuple[NDArray[Any], ...] = ()
 
-    def remember(
-        self, rows: IntArray, now_ms: IntArray, columns: DeviceColumns, intervals_ms: Floats, live: Mask
-    ) -> None:  # fmt: skip
+    def remember(self, rows: IntArray, now_ms: IntArray, columns: DeviceColumns, live: Mask) -> None:
         """A round comes, for the live ones of these rows."""
-        learned = columns.halves[TIMEOUT] != NO_TIMEOUT
-        intervals_s = np.where(learned, intervals_ms / 1000.0, np.nan)
-        before = (rows, now_ms, columns.halves[STATUS], columns.words[LAST], intervals_s)
-        self._rounds.append(tuple(one[live] for one in before))  # copies
+        halves, last_ms, intervals_ms = columns.halves[[STATUS, TIMEOUT]], columns.words[LAST], columns.intervals_ms
+        if live.all():
+            self._rounds.append((rows, now_ms, *halves, last_ms.copy(), intervals_ms.copy()))
+        else:
+            every = (rows, now_ms, *halves, last_ms, intervals_ms)
+            self._rounds.append(tuple(one[live] for one in every))
 
     def at(self, row: int, at_ms: int) -> tuple[int, int, float | None] | None:
         """(status, last sign of life, interval in seconds or None) of a row at a time, if it has changed since."""
@@ -76,13 +77,13 @@ class Heard:
             every = [np.concatenate(parts) for parts in zip(*self._rounds, strict=True)]
             order = by_value(every[0])
             self._known = tuple(one[order] for one in every)
-        rows, now_ms, statuses, last_ms, intervals_s = self._known
+        rows, now_ms, *known = self._known
         start, end = np.searchsorted(rows, (row, row + 1)).tolist()
         place = start + int(np.searchsorted(now_ms[start:end], at_ms, side="right"))
         if place == end:
             return None
-        interval_s = intervals_s.item(place)
-        return statuses.item(place), last_ms.item(place), None if np.isnan(interval_s) else interval_s
+        status, timeout_ms, last_ms, interval_ms = (one.item(place) for one in known)
+        return status, last_ms, None if timeout_ms == NO_TIMEOUT else interval_ms / 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, mes
         here = live[:width]
         here &= these.words[DUE] >= now_ms
         left[at[~here]] = True
-        heard.remember(devices[:width], now_ms, these, learner.intervals_ms(these), here)
+        heard.remember(devices[:width], now_ms, these, here)
         first = these.halves[STATUS] == NEW
         if first.any():
             these.halves[STATUS] = ONLINE

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 
@@ -149,10 +150,18 @@ def _second(time_s: int) -> str:
 
 
 def _places(devices: int, partitions: int) -> list[_Place]:
-    places = []
-    for number in range(-(-devices // DEVICES_PER_COMMUNITY)):
+    """Communities, as many in each partition: a city has thousands; as few as here would make lanes unequal."""
+    wanted = -(-devices // DEVICES_PER_COMMUNITY)
+    room = [-(-wanted // partitions)] * partitions
+    places: list[_Place] = []
+    for number in count():
+        if len(places) == wanted:
+            break
         scope = f"wuhu/d{number % 8}/s{number % 64}/c{number:04d}"
-        places.append(_Place(scope, f"c{number:04d}", partition_of(scope.encode(), partitions)))
+        partition = partition_of(scope.encode(), partitions)
+        if room[partition]:
+            room[partition] -= 1
+            places.append(_Place(scope, f"c{number:04d}", partition))
     return places
 
 

@@ -102,7 +102,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     ),
     "scale": Benchmark(
         "扩展 one detection process and two",
-        lambda a, scratch, _note: scale.scale(events=_or(a.events, 400_000), kafka=a.kafka, scratch=scratch),
+        lambda a, scratch, _note: scale.scale(
+            events=_or(a.events, 400_000), kafka=a.kafka, scratch=scratch, runs=_or(a.runs, 3)
+        ),
     ),
     "ingest": Benchmark(
         "接入 ingest by HTTP batches",

@@ -16,21 +16,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.device_table import (
-    DESIRED,
-    FIRST,
+    HALF,
     HEARD,
     HEARD_EVENT,
     HEIGHTS,
     INNER,
-    INTERVAL,
     MESSAGES,
     MISFITS,
-    NO_TIME,
+    NO_TIMEOUT,
+    OBSERVED,
     PEAK,
     TIMEOUT,
     Device,
+    DeviceColumns,
+    Halves,
+    half_of,
+    halves_of,
 )  # fmt: skip
-from detectors.p2_quantile import P2, Floats, Mask
+from detectors.p2_quantile import FIRST_INNER, MARKERS, P2, Floats, Mask
 from schemas.records import IntArray
 
 
@@ -56,16 +59,11 @@ class IntervalParams:
 class IntervalLearner:
     """The rules; what is learned is in the devices' rows. ``timeout_ms`` is None until a device is learned."""
 
-    __slots__ = ("_p2", "_params")
+    __slots__ = ("_params", "p2")
 
     def __init__(self, params: IntervalParams) -> None:
         self._params = params
-        self._p2 = P2(params.quantile)
-
-    @property
-    def first_desired(self) -> tuple[float, ...]:
-        """Where the quantile's markers begin, for new rows."""
-        return self._p2.first_desired
+        self.p2 = P2(params.quantile)
 
     # -- one device --------------------------------------------------------------------------------------------------
     def learn(self, device: Device, now_ms: int, event_ms: int, flagged: bool) -> None:
@@ -73,22 +71,19 @@ class IntervalLearner:
         params = self._params
         if device.messages == 0:
             device.messages = 1
-            device.first_ms = device.heard_ms = now_ms
-            device.heard_event_ms = event_ms
+            device.heard_ms, device.heard_event = now_ms, half_of(event_ms)
             return
         gap = now_ms - device.heard_ms
         interval = device.interval_ms
-        if gap < 0.5 * (event_ms - device.heard_event_ms):  # sent in a burst: closer together than they were made
-            device.heard_ms = now_ms
-            device.heard_event_ms = event_ms
+        if gap < 0.5 * _since(device.heard_event, event_ms):  # sent in a burst: closer together than they were made
+            self._hear(device, gap, now_ms, event_ms)
             return
         if gap < params.same_moment_s * 1000.0:
             return  # the gap goes on from the first message of this moment
         if gap < params.same_moment_ratio * interval:
             self._misfit(device, 1, now_ms, event_ms)
             return
-        device.heard_ms = now_ms
-        device.heard_event_ms = event_ms
+        self._hear(device, gap, now_ms, event_ms)
         if flagged:
             self._misfit(device, params.flagged_weight, now_ms, event_ms)
             return
@@ -96,82 +91,95 @@ class IntervalLearner:
             self._misfit(device, 1, now_ms, event_ms)
         else:
             device.misfits = 0
-        self._absorb(device, float(gap), now_ms)
+        self._absorb(device, float(gap))
 
-    def _absorb(self, device: Device, gap_ms: float, now_ms: int) -> None:
+    def _hear(self, device: Device, gap_ms: int, now_ms: int, event_ms: int) -> None:
+        device.heard_ms, device.heard_event = now_ms, half_of(event_ms)
+        if device.timeout_ms is None:
+            device.observed_ms = min(device.observed_ms + gap_ms, HALF)
+
+    def _absorb(self, device: Device, gap_ms: float) -> None:
         params = self._params
-        interval = self._p2.learn(device.heights, device.inner, device.desired, device.messages - 1, gap_ms)
+        self.p2.learn(device.heights, device.inner, device.messages - 1, gap_ms)
         device.messages += 1
-        device.interval_ms = interval
+        device.interval_ms = interval = self.p2.estimate(device.heights, device.messages - 1)
         decayed = device.peak_ms * params.peak_decay
         device.peak_ms = peak = gap_ms if gap_ms > decayed else decayed
-        if device.messages >= params.min_messages and now_ms - device.first_ms >= params.min_observed_s * 1000.0:
-            allowed = max(params.factor * interval, params.peak_factor * peak, params.min_timeout_s * 1000.0)
-            device.timeout_ms = int(allowed + params.jitter_s * 1000.0)
+        if device.messages < params.min_messages:
+            return
+        if device.timeout_ms is not None or device.observed_ms >= params.min_observed_s * 1000.0:
+            allowed = max(params.factor * interval, params.peak_factor * peak, params.min_timeout_s * 1000.0, 1.0)
+            device.timeout_ms = min(int(allowed + params.jitter_s * 1000.0), HALF)
 
     def _misfit(self, device: Device, weight: int, now_ms: int, event_ms: int) -> None:
         """Count what does not fit; learn anew after enough of it. The old timeout holds until then."""
         device.misfits += weight
         if device.misfits >= self._params.relearn_after:
-            device.messages, device.misfits = 1, 0
+            device.messages, device.misfits, device.observed_ms = 1, 0, 0
             device.interval_ms = device.peak_ms = 0.0
-            device.heights, device.inner = [np.inf] * 5, [2.0, 3.0, 4.0]
-            device.desired = list(self._p2.first_desired)
-            device.first_ms = device.heard_ms = now_ms
-            device.heard_event_ms = event_ms
+            device.heights, device.inner = [np.inf] * MARKERS, list(FIRST_INNER)
+            device.heard_ms, device.heard_event = now_ms, half_of(event_ms)
             device.timeout_ms = None
 
     # -- columns -----------------------------------------------------------------------------------------------------
-    def learn_columns(self, ints: IntArray, now_ms: IntArray, event_ms: IntArray, chosen: Mask) -> None:
-        """A periodic message of each chosen device came, whose silence was not flagged. ``ints``: the table's words."""
+    def learn_columns(self, columns: DeviceColumns, now_ms: IntArray, event_ms: IntArray, chosen: Mask) -> None:
+        """A periodic message of each chosen device came, whose silence was not flagged."""
         params = self._params
-        floats = ints.view(np.float64)
-        messages, heard, heard_event = ints[MESSAGES], ints[HEARD], ints[HEARD_EVENT]
-        interval = floats[INTERVAL]
+        halves = columns.halves
+        messages, heard, heard_event = halves[MESSAGES], columns.words[HEARD], halves[HEARD_EVENT]
+        interval = columns.intervals_ms
         first = chosen & (messages == 0)
         if first.any():
             messages[first] = 1
-            ints[FIRST][first] = now_ms[first]
         gap = now_ms - heard
-        burst = gap < 0.5 * (event_ms - heard_event)
+        event = halves_of(event_ms)
+        burst = gap < 0.5 * (event - heard_event).view(np.int32)
         usual = chosen & ~first & ~burst & (gap >= params.same_moment_s * 1000.0)
         crowded = usual & (gap < params.same_moment_ratio * interval)
         told = usual & ~crowded
-        moved = told | first | (burst & chosen)
+        moved = told | (burst & chosen & ~first)
+        learning = np.flatnonzero(moved & (halves[TIMEOUT] == NO_TIMEOUT))
+        if len(learning):
+            halves[OBSERVED, learning] = np.minimum(halves[OBSERVED, learning] + gap[learning], HALF)
+        moved |= first
         np.copyto(heard, now_ms, where=moved)
-        np.copyto(heard_event, event_ms, where=moved)
+        np.copyto(heard_event, event, where=moved)
         short = told & (gap < params.short_ratio * interval)
-        np.copyto(ints[MISFITS], 0, where=told & ~short)
+        np.copyto(halves[MISFITS], 0, where=told & ~short)
         odd = crowded | short
         if odd.any():
-            self._misfit_columns(ints, now_ms, event_ms, odd)
-        self._absorb_columns(ints, floats, gap.astype(np.float64), now_ms, told)
+            self._misfit_columns(columns, now_ms, event, odd)
+        self._absorb_columns(columns, gap.astype(np.float64), told)
 
-    def _absorb_columns(self, ints: IntArray, floats: Floats, gap: Floats, now_ms: IntArray, told: Mask) -> None:
-        params = self._params
-        messages, interval, peak = ints[MESSAGES], floats[INTERVAL], floats[PEAK]
-        estimates = self._p2.learn_columns(floats[HEIGHTS], floats[INNER], floats[DESIRED], messages - 1, gap, told)
+    def _absorb_columns(self, columns: DeviceColumns, gap: Floats, told: Mask) -> None:
+        params, floats, halves = self._params, columns.floats, columns.halves
+        messages, timeout, peak = halves[MESSAGES], halves[TIMEOUT], floats[PEAK]
+        heights, seen = floats[HEIGHTS], messages.astype(np.int64) - 1
+        self.p2.learn_columns(heights, halves[INNER], seen, gap, told)
+        np.copyto(columns.intervals_ms, self.p2.estimates(heights, seen + told), where=told)
         messages += told
-        np.copyto(interval, estimates, where=told)
         np.maximum(gap, peak * params.peak_decay, out=peak, where=told)
         learned = told & (messages >= params.min_messages)
-        learned &= now_ms - ints[FIRST] >= params.min_observed_s * 1000.0
-        allowed = np.maximum(params.factor * interval, params.peak_factor * peak)
-        allowed = np.maximum(allowed, params.min_timeout_s * 1000.0) + params.jitter_s * 1000.0
-        np.copyto(ints[TIMEOUT], allowed.astype(np.int64), where=learned)
+        learned &= (timeout != NO_TIMEOUT) | (halves[OBSERVED] >= params.min_observed_s * 1000.0)
+        allowed = np.maximum(params.factor * columns.intervals_ms, params.peak_factor * peak)
+        allowed = np.maximum(allowed, max(params.min_timeout_s * 1000.0, 1.0)) + params.jitter_s * 1000.0
+        np.copyto(timeout, np.minimum(allowed, HALF).astype(np.uint32), where=learned)
 
-    def _misfit_columns(self, ints: IntArray, now_ms: IntArray, event_ms: IntArray, odd: Mask) -> None:
-        ints[MISFITS] += odd
-        anew = np.flatnonzero(odd & (ints[MISFITS] >= self._params.relearn_after))
+    def _misfit_columns(self, columns: DeviceColumns, now_ms: IntArray, event: Halves, odd: Mask) -> None:
+        halves = columns.halves
+        halves[MISFITS] += odd
+        anew = np.flatnonzero(odd & (halves[MISFITS] >= self._params.relearn_after))
         if not len(anew):
             return
-        floats = ints.view(np.float64)
-        for word, value in ((MESSAGES, 1), (MISFITS, 0), (TIMEOUT, NO_TIME)):
-            ints[word, anew] = value
-        for word in (FIRST, HEARD):
-            ints[word, anew] = now_ms[anew]
-        ints[HEARD_EVENT, anew] = event_ms[anew]
-        floats[INTERVAL, anew] = floats[PEAK, anew] = 0.0
-        floats[HEIGHTS, anew] = np.inf
-        floats[INNER, anew] = np.array([[2.0], [3.0], [4.0]])
-        floats[DESIRED, anew] = np.array(self._p2.first_desired)[:, None]
+        for half, value in ((MESSAGES, 1), (MISFITS, 0), (OBSERVED, 0), (TIMEOUT, NO_TIMEOUT)):
+            halves[half, anew] = value
+        columns.words[HEARD, anew] = now_ms[anew]
+        halves[HEARD_EVENT, anew] = event[anew]
+        columns.floats[PEAK, anew] = columns.intervals_ms[anew] = 0.0
+        columns.floats[HEIGHTS, anew] = np.inf
+        halves[INNER, anew] = np.array(FIRST_INNER)[:, None]
+
+
+def _since(earlier: int, event_ms: int) -> int:
+    """Milliseconds from an event time, of which a half is known, to another; at most 25 days either way."""
+    return (event_ms - earlier + 2**31) % 2**32 - 2**31

@@ -12,22 +12,24 @@ The rules may ask what was known of a device at a moment within the batch: :clas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.device_interval import IntervalLearner
 from detectors.device_table import (
     DUE,
-    INTERVAL,
     LAST,
     NEW,
-    NO_TIME,
+    NO_TIMEOUT,
     ONLINE,
-    RECENT,
-    RECENT_FROM,
+    RECENTS,
     STATUS,
     TIMEOUT,
+    DeviceColumns,
     DeviceTable,
+    halves_of,
 )  # fmt: skip
 from detectors.device_timers import DeviceTimers
 from detectors.p2_quantile import Mask
@@ -51,37 +53,37 @@ class Messages:
 class Heard:
     """What the devices' rows held before each round, to look back at."""
 
-    __slots__ = ("_now_ms", "_rounds", "_rows", "_words")
+    __slots__ = ("_known", "_rounds")
 
     def __init__(self) -> None:
-        self._rounds: list[tuple[IntArray, IntArray, IntArray]] = []  # rows, recorded time, the words before
-        self._rows: IntArray | None = None  # all rounds together, by row and then by time
+        self._rounds: list[tuple[NDArray[Any], ...]] = []  # see _known
+        # All rounds together, by row and then time: row, recorded time, status, timeout, last sign of life, interval.
+        self._known: tuple[NDArray[Any], ...] = ()
 
-    def remember(self, rows: IntArray, now_ms: IntArray, columns: IntArray, live: Mask) -> None:
+    def remember(self, rows: IntArray, now_ms: IntArray, columns: DeviceColumns, live: Mask) -> None:
         """A round comes, for the live ones of these rows."""
-        words = columns[[STATUS, LAST, TIMEOUT, INTERVAL]]
+        halves, last_ms, intervals_ms = columns.halves[[STATUS, TIMEOUT]], columns.words[LAST], columns.intervals_ms
         if live.all():
-            self._rounds.append((rows, now_ms, words))
+            self._rounds.append((rows, now_ms, *halves, last_ms.copy(), intervals_ms.copy()))
         else:
-            self._rounds.append((rows[live], now_ms[live], words[:, live]))
+            every = (rows, now_ms, *halves, last_ms, intervals_ms)
+            self._rounds.append(tuple(one[live] for one in every))
 
     def at(self, row: int, at_ms: int) -> tuple[int, int, float | None] | None:
         """(status, last sign of life, interval in seconds or None) of a row at a time, if it has changed since."""
         if not self._rounds:
             return None
-        if self._rows is None:
-            rows = np.concatenate([one[0] for one in self._rounds])
-            order = by_value(rows)
-            self._rows = rows[order]
-            self._now_ms = np.concatenate([one[1] for one in self._rounds])[order]
-            self._words = np.concatenate([one[2] for one in self._rounds], axis=1)[:, order]
-        start, end = np.searchsorted(self._rows, (row, row + 1)).tolist()
-        place = start + int(np.searchsorted(self._now_ms[start:end], at_ms, side="right"))
+        if not self._known:
+            every = [np.concatenate(parts) for parts in zip(*self._rounds, strict=True)]
+            order = by_value(every[0])
+            self._known = tuple(one[order] for one in every)
+        rows, now_ms, *known = self._known
+        start, end = np.searchsorted(rows, (row, row + 1)).tolist()
+        place = start + int(np.searchsorted(now_ms[start:end], at_ms, side="right"))
         if place == end:
             return None
-        status, last_ms, timeout_ms, _ = self._words[:, place].tolist()
-        interval_ms = self._words.view(np.float64).item(3, place)
-        return status, last_ms, None if timeout_ms == NO_TIME else interval_ms / 1000.0
+        status, timeout_ms, last_ms, interval_ms = (one.item(place) for one in known)
+        return status, last_ms, None if timeout_ms == NO_TIMEOUT else interval_ms / 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +121,34 @@ def hear(table: DeviceTable, timers: DeviceTimers, learner: IntervalLearner, mes
             break
         at = order[starts[:width] + number]
         now_ms = messages.now_ms[at]
+        these = columns.first(width)
         here = live[:width]
-        here &= columns[DUE, :width] >= now_ms
+        here &= these.words[DUE] >= now_ms
         left[at[~here]] = True
-        heard.remember(devices[:width], now_ms, columns[:, :width], here)
-        first = columns[STATUS, :width] == NEW
+        heard.remember(devices[:width], now_ms, these, here)
+        first = these.halves[STATUS] == NEW
         if first.any():
-            columns[STATUS, :width] = ONLINE
+            these.halves[STATUS] = ONLINE
             outcome.first.append(at[first])
-        _round(columns[:, :width], here, now_ms, messages.event_ms[at], messages.periodic[at], learner)
+        _round(these, here, now_ms, messages.event_ms[at], messages.periodic[at], learner)
     timers.moved(devices, columns)
     table.put(devices, columns)
     return outcome
 
 
 def _round(
-    ints: IntArray, live: Mask, now_ms: IntArray, event_ms: IntArray, periodic: Mask, learner: IntervalLearner
+    columns: DeviceColumns, live: Mask, now_ms: IntArray, event_ms: IntArray, periodic: Mask, learner: IntervalLearner
 ) -> None:
     """One message of each live device."""
-    recent = ints[RECENT_FROM : RECENT_FROM + RECENT]
-    new = (recent != event_ms).all(axis=0)  # neither come again, nor another quantity of the same moment
+    recent, event = columns.halves[RECENTS], halves_of(event_ms)
+    new = (recent != event).all(axis=0)  # neither come again, nor another quantity of the same moment
     new &= live
     np.copyto(recent[:-1], recent[1:].copy(), where=new)
-    np.copyto(recent[-1], event_ms, where=new)
-    np.copyto(ints[LAST], now_ms, where=new)
-    learner.learn_columns(ints, now_ms, event_ms, new & periodic)
-    np.copyto(ints[DUE], now_ms + ints[TIMEOUT], where=new & (ints[TIMEOUT] != NO_TIME))
+    np.copyto(recent[-1], event, where=new)
+    np.copyto(columns.words[LAST], now_ms, where=new)
+    learner.learn_columns(columns, now_ms, event_ms, new & periodic)
+    timeout_ms = columns.halves[TIMEOUT]
+    np.copyto(columns.words[DUE], now_ms + timeout_ms, where=new & (timeout_ms != NO_TIMEOUT))
 
 
 def by_value(values: IntArray) -> IntArray:

@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from detectors.device_table import DUE, NEVER_MS, NO_TIME, QUEUED, Device, DeviceTable
+from detectors.device_table import DUE, NEAR, NEVER_MS, NOWHERE, QUEUED, Device, DeviceColumns, DeviceTable
 from detectors.timers import TimerHeap
 from schemas.records import IntArray
 
 _BUCKET_BITS = 12  # about four seconds
 _FEW = 16  # timers that are cheaper to move one by one
-_NEAR = NO_TIME  # in place of a bucket: in the heap
 
 
 class DeviceTimers:
@@ -38,9 +37,9 @@ class DeviceTimers:
         self.near = TimerHeap()
         if saved is not None:
             self.near, self._opened = TimerHeap(saved["near"]), saved["opened"]
-            queued = table.word(QUEUED)
-            waiting = np.flatnonzero((queued != _NEAR) & (queued != NEVER_MS))
-            self._wait(waiting, queued[waiting])
+            queued = table.half(QUEUED)
+            waiting = np.flatnonzero((queued != NEAR) & (queued != NOWHERE))
+            self._wait(waiting, queued[waiting].astype(np.int64))
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +58,7 @@ class DeviceTimers:
         number = due_ms >> _BUCKET_BITS
         if number < self._opened:
             self.near.schedule(f"d:{device.name}", due_ms)
-            device.queued = _NEAR
+            device.queued = NEAR
         elif number < device.queued:
             self._bucket(number).append(device.row)
             device.queued = number
@@ -67,11 +66,11 @@ class DeviceTimers:
     def cancel(self, device: Device) -> None:
         """Drop the timer of a device that is forgotten next."""
         self.near.cancel(f"d:{device.name}")
-        device.due_ms = device.queued = NEVER_MS
+        device.due_ms, device.queued = NEVER_MS, NOWHERE
 
     def is_due(self, device: Device, due_ms: int) -> bool:
         """Whether the timer that just came out of the heap is still meant; else it waits where it belongs now."""
-        device.queued = NEVER_MS
+        device.queued = NOWHERE
         if device.due_ms <= due_ms:
             device.due_ms = NEVER_MS
             return True
@@ -79,15 +78,16 @@ class DeviceTimers:
             self.schedule(device, device.due_ms)
         return False
 
-    def moved(self, rows: IntArray, columns: IntArray) -> None:
+    def moved(self, rows: IntArray, columns: DeviceColumns) -> None:
         """The words ``DUE`` of these devices, taken out as columns, may have changed: brings ``QUEUED`` up to date."""
-        numbers = columns[DUE] >> _BUCKET_BITS
+        due_ms, queued = columns.words[DUE], columns.halves[QUEUED]
+        numbers = due_ms >> _BUCKET_BITS
         for at in np.flatnonzero(numbers < self._opened).tolist():
-            self.near.schedule(f"d:{self._table.names.name_of(int(rows[at]))}", int(columns[DUE, at]))
-            columns[QUEUED, at] = _NEAR
-        earlier = np.flatnonzero((numbers < columns[QUEUED]) & (columns[DUE] < NEVER_MS))
+            self.near.schedule(f"d:{self._table.names.name_of(int(rows[at]))}", int(due_ms[at]))
+            queued[at] = NEAR
+        earlier = np.flatnonzero((numbers < queued) & (due_ms < NEVER_MS))
         if len(earlier):
-            columns[QUEUED, earlier] = numbers[earlier]
+            queued[earlier] = numbers[earlier]
             self._wait(rows[earlier], numbers[earlier])
 
     def open(self, clock_ms: int) -> None:
@@ -104,7 +104,7 @@ class DeviceTimers:
         if not parts:
             return
         rows = np.concatenate(parts)
-        queued, dues = self._table.word(QUEUED), self._table.word(DUE)
+        queued, dues = self._table.half(QUEUED), self._table.word(DUE)
         rows = np.sort(rows[queued[rows] == np.repeat(numbers, [len(part) for part in parts])])  # no dead entries
         rows = rows[np.concatenate([np.ones(min(1, len(rows)), dtype=bool), rows[1:] != rows[:-1]])]
         due_ms = dues[rows]
@@ -114,7 +114,7 @@ class DeviceTimers:
                 queued[row] = self._put(row, due, number)
             return
         near, later = np.flatnonzero(wanted < opened), np.flatnonzero((wanted >= opened) & (due_ms < NEVER_MS))
-        queued[rows] = NEVER_MS
+        queued[rows] = NOWHERE
         queued[rows[later]] = wanted[later]
         self._wait(rows[later], wanted[later])
         for row, due in zip(rows[near].tolist(), due_ms[near].tolist(), strict=True):
@@ -124,11 +124,11 @@ class DeviceTimers:
         """Where a timer waits now, which waited in a bucket that was opened."""
         if number < self._opened:
             self.near.schedule(f"d:{self._table.names.name_of(row)}", due_ms)
-            return _NEAR
+            return NEAR
         if due_ms < NEVER_MS:
             self._bucket(number).append(row)
             return number
-        return NEVER_MS
+        return NOWHERE
 
     def _wait(self, rows: IntArray, numbers: IntArray) -> None:
         if not len(rows):

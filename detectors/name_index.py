@@ -3,7 +3,7 @@
 A hash table with open addressing in numpy. Names lie as UTF-8 in 64-bit words, one after another, padded with zeros;
 an array gives each row's place among them and its length. A lookup hashes and compares word by word, all names of a
 column at once, so waits for memory overlap and a million names cost hardly more than a thousand. Rows of removed names
-are given out again. Size: 8 bytes a row, 8 to 24 for the table, and the name itself.
+are given out again. Size: 8 bytes a row, 7 to 16 for the table, and the name itself.
 
 Which row a name gets follows from the order of adding and removing alone. The hash never shows.
 """
@@ -17,14 +17,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from detectors.growing import grown
+from detectors.growing import grown, zeros
 from schemas.records import IntArray
 
 _EMPTY, _GONE = -1, -2
 _FIRST_ROWS = 64
 _BITS = (1 << 64) - 1
 _STEP_SHIFT = 40
-_ROOMY = 2  # at most half of the table is taken
+_FULL, _OF = 3, 5  # more than this share of the table is not taken; when it is built, less than half
+_BUILT_AT_ONCE = 65_536  # names: what is made for them is small, and given back
 _LENGTH_BITS = 16  # of a place: the name's bytes; the rest is its first word
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _FACTOR = 0x9E3779B97F4A7C15
@@ -116,7 +117,7 @@ class NameIndex:
         self._words[start : start + words] = np.frombuffer(data.ljust(words * 8, b"\0"), dtype=_WORD)
         self._used_words += words
         self._places[row] = start << _LENGTH_BITS | len(data)
-        if _ROOMY * (len(self) + self._gone) > len(self._slots):
+        if self._crowded():
             self._build_slots()
         else:
             mask = len(self._slots) - 1
@@ -204,7 +205,7 @@ class NameIndex:
             self._words[(places if which is None else places[which]) + number] = values
         self._used_words += int(counts.sum())
         self._places[rows] = places << _LENGTH_BITS | lengths
-        if _ROOMY * (len(self) + self._gone) > len(self._slots):
+        if self._crowded():
             self._build_slots()
         else:
             _insert(self._slots, rows, hashes)
@@ -239,16 +240,21 @@ class NameIndex:
         self._places[live] = starts << _LENGTH_BITS | (places & _LENGTH_MASK)
         self._used_words, self._spare_words = total, 0
 
+    def _crowded(self) -> bool:
+        return _OF * (len(self) + self._gone) > _FULL * len(self._slots)
+
     def _build_slots(self) -> None:
-        size = 1 << max(8, ((_ROOMY + 1) * len(self) + 1).bit_length())
-        slots = np.full(size, _EMPTY, dtype=np.int32)
-        rows: IntArray = np.flatnonzero(self._places[: self._rows] >= 0)
-        places = self._places[rows]
-        view = self._words.view(np.uint8)
-        lengths = places & _LENGTH_MASK
-        hashes = _words_of((places >> _LENGTH_BITS) * 8, lengths, _overlapping(view))[1]
-        _insert(slots, rows, hashes)
-        self._slots, self._gone = slots, 0
+        size = 1 << max(8, (2 * len(self)).bit_length())
+        self._slots = slots = zeros((size,), np.dtype(np.int32))
+        self._gone = 0
+        slots.fill(_EMPTY)
+        view = _overlapping(self._words.view(np.uint8))
+        for first in range(0, self._rows, _BUILT_AT_ONCE):
+            places = self._places[first : min(first + _BUILT_AT_ONCE, self._rows)]
+            named = np.flatnonzero(places >= 0)
+            places = places[named]
+            hashes = _words_of((places >> _LENGTH_BITS) * 8, places & _LENGTH_MASK, view)[1]
+            _insert(slots, named + first, hashes)
 
 
 def _insert(slots: NDArray[np.int32], rows: IntArray, hashes: Words) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from river import stats
 
-from detectors.p2_quantile import P2
+from detectors.p2_quantile import FIRST_INNER, P2, SUMS
 
 STREAMS = 30
 DRAWS: dict[str, Callable[[random.Random], float]] = {
@@ -26,20 +26,30 @@ def test_the_same_as_river(draw: str, quantile: float) -> None:
     rng, p2 = random.Random(f"{draw}{quantile}"), P2(quantile)
     river = [stats.Quantile(quantile) for _ in range(STREAMS)]
     heights = np.full((5, STREAMS), np.inf)
-    inner = np.repeat([[2.0], [3.0], [4.0]], STREAMS, axis=1)
-    desired = np.repeat(np.array(p2.first_desired)[:, None], STREAMS, axis=1)
+    inner = np.repeat(np.array(FIRST_INNER, dtype=np.uint32)[:, None], STREAMS, axis=1)
     seen = np.zeros(STREAMS, dtype=np.int64)
-    alone = [([np.inf] * 5, [2.0, 3.0, 4.0], list(p2.first_desired)) for _ in range(STREAMS)]
+    alone = [([np.inf] * 5, list(FIRST_INNER)) for _ in range(STREAMS)]
     for _ in range(150):
         values = np.array([DRAWS[draw](rng) for _ in range(STREAMS)])
         chosen = np.array([rng.random() < 0.8 for _ in range(STREAMS)])
-        estimates = p2.learn_columns(heights, inner, desired, seen, values, chosen)
+        p2.learn_columns(heights, inner, seen, values, chosen)
+        estimates = p2.estimates(heights, seen + chosen)
         for one in np.flatnonzero(chosen).tolist():
             river[one].update(float(values[one]))
-            expected = river[one].get()
-            assert estimates[one] == expected
-            assert p2.learn(*alone[one], int(seen[one]), float(values[one])) == expected
+            p2.learn(*alone[one], int(seen[one]), float(values[one]))
+            assert estimates[one] == river[one].get() == p2.estimate(alone[one][0], int(seen[one]) + 1)
         seen += chosen
     assert [one[0] for one in alone] == heights.T.tolist()
     assert [one[1] for one in alone] == inner.T.tolist()
-    assert [one[2] for one in alone] == desired.T.tolist()
+
+
+def test_a_long_stream_goes_on_where_the_sums_end() -> None:
+    rng, p2, river = random.Random(5), P2(0.9), stats.Quantile(0.9)
+    heights, inner = [np.inf] * 5, list(FIRST_INNER)
+    for seen in range(SUMS + 2_000):
+        value = rng.gauss(60_000.0, 800.0)
+        river.update(value)
+        p2.learn(heights, inner, seen, value)
+        if seen < SUMS:
+            assert p2.estimate(heights, seen + 1) == river.get()
+    assert heights[2] == pytest.approx(river.get(), rel=1e-4)

@@ -1,4 +1,4 @@
-"""Memory and snapshot of what is known, per noise meter and per person, after a full life of two thousand of them."""
+"""Memory and snapshot of what is known, per device, meter and person, after a full life of two thousand of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.city_batches import CityBatches
+from detectors.device_offline import DeviceOffline
+from detectors.growing import grown
 from detectors.irregular_movement import IrregularMovement
 from detectors.local_time import DAY_MS
 from detectors.noise_limit import NoiseLimit
@@ -17,7 +19,7 @@ from tests.detectors.batches import HOUR, batch_of, person_entry, sighting
 from tests.detectors.streams import START_MS
 
 KEYS = 2_000
-Detector = NoiseLimit | IrregularMovement
+Detector = DeviceOffline | NoiseLimit | IrregularMovement
 
 
 def later(batch: EventBatch, by_ms: int) -> EventBatch:
@@ -43,6 +45,22 @@ def bytes_per_key(build: Callable[[], Detector], batches: list[EventBatch], keys
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     return held / keys, (len(detector.snapshot()) - empty) / keys
+
+
+def test_a_device_whose_interval_is_known_is_small() -> None:
+    city = CityBatches(KEYS)
+    in_memory, saved = bytes_per_key(DeviceOffline, [*city.registry(), *city.events(0, city.devices * 11)])
+    assert 180 < saved <= 215
+    assert in_memory <= 360  # with spare room, and names of their gateways and sites
+
+
+def test_a_large_array_grows_like_a_small_one() -> None:
+    for rows in (100, 500_000):  # the larger has pages of its own
+        array = grown(np.arange(rows), rows + 1, fill=-7)
+        assert len(array) == rows + rows // 4
+        assert (array[:rows] == np.arange(rows)).all()
+        assert (array[rows:] == -7).all()
+        array[-1] = 3
 
 
 def test_a_noise_meter_is_small_and_other_sensors_are_not_kept() -> None:

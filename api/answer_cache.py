@@ -41,8 +41,8 @@ class AnswerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CacheLimits:
-    fresh_s: float = 1.0
-    stale_s: float = 2.0
+    fresh_s: float = 2.0
+    stale_s: float = 10.0
     max_entries: int = 2_000
     max_bytes: int = 64 << 20
 

@@ -21,7 +21,7 @@ from streams.log import LogUnavailableError
 from streams.ports import LogStatePort
 
 TOPICS = tuple(topic for topic in ALL_TOPICS if topic not in (topic_of("control"), topic_of("deliveries")))
-CACHED_S = 0.5
+CACHED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Moment:
 
 
 class Freshness:
-    """Asks the writer's progress and the log's end, at most twice a second. Thread-safe."""
+    """Asks the writer's progress and the log's end, at most once a second. Thread-safe."""
 
     def __init__(self, queries: QueryPort, log_state: LogStatePort, monotonic_s: Callable[[], float]) -> None:
         self._queries = queries

@@ -14,10 +14,7 @@ _RECORDED = ("recorded_time", "last_recorded")
 def value_columns(table: Table) -> list[tuple[str, str]]:
     """Name and SQL of the columns that are compared: all that is stored but what only says which run computed it."""
     return [
-        (
-            column.name,
-            f"finalizeAggregation({column.name})" if "AggregateFunction(" in column.type[:18] else column.name,
-        )
+        (column.name, column.reading)
         for column in table.columns
         if not column.computed and not (column.name == "version" and table in METRIC_TABLES)
     ]

@@ -15,13 +15,22 @@ def quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``computed``: ``ALIAS …`` or ``MATERIALIZED …``; such columns are not inserted."""
+    """One column. ``computed``: ``ALIAS …`` or ``MATERIALIZED …``; such columns are not inserted.
+
+    ``read_as``: SQL of what it says, where it holds the state of an aggregate function.
+    """
 
     name: str
     type: str
     comment: str
     computed: str = ""
     codec: str = ""
+    read_as: str = ""
+
+    @property
+    def reading(self) -> str:
+        """SQL of what it says."""
+        return self.read_as or self.name
 
     @property
     def is_alias(self) -> bool:
@@ -58,6 +67,7 @@ class Table:
     order_by: tuple[str, ...]
     partition_by: str = ""
     indexes: tuple[Index, ...] = ()
+    granule_rows: int | None = None  # rows that are read together at least; None: the engine's own 8192
 
     def column(self, name: str) -> Column:
         """:raises KeyError: no such column."""
@@ -73,6 +83,8 @@ class Table:
         if self.partition_by:
             lines.append(f"PARTITION BY {self.partition_by}")
         lines.append(f"ORDER BY ({', '.join(self.order_by)})")
+        if self.granule_rows is not None:
+            lines.append(f"SETTINGS index_granularity = {self.granule_rows}")
         lines.append(f"COMMENT {quoted(self.comment)}")
         return "\n".join(lines)
 
@@ -116,6 +128,11 @@ SCOPE_LEVELS: tuple[tuple[str, str], ...] = (
     ("community", "社区 community"),
     ("grid", "网格 grid"),
 )
+
+
+SMALL_GRANULE_ROWS = 1024
+"""For tables that are read by key, a community or a list of devices at a time: the engine's own granules hold sixteen
+communities, and each part that has one of a question's rows costs a whole granule."""
 
 
 def scope_segment(position: int, scope: str = "scope") -> str:

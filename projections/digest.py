@@ -42,13 +42,9 @@ class TableDigest:
 
 
 def content_columns(table: Table) -> tuple[str, ...]:
-    """SQL of the columns that are content; states of aggregate functions as their values."""
+    """SQL of what the columns say that are content."""
     left_out = _PLACE | ({"recorded_time"} if table.name in _SYSTEM_TABLES else frozenset())
-    return tuple(
-        _readable(column.name, column.type)
-        for column in table.columns
-        if not column.is_alias and column.name not in left_out
-    )
+    return tuple(column.reading for column in table.columns if not column.is_alias and column.name not in left_out)
 
 
 def row_hash(table: Table) -> str:
@@ -75,7 +71,3 @@ def combined(digests: Mapping[str, TableDigest]) -> str:
     """One hash of several tables': 32 hex digits."""
     text = "\n".join(f"{name} {digest.rows} {digest}" for name, digest in sorted(digests.items()) if digest.rows)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _readable(name: str, column_type: str) -> str:
-    return f"finalizeAggregation({name})" if column_type.startswith("AggregateFunction(") else name

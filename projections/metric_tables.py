@@ -11,7 +11,17 @@ scope lies together in time, which is what boards read.
 
 from __future__ import annotations
 
-from projections.ddl import SCOPE_VIEW_COLUMNS, Column, Index, Table, View, quoted, scope_aliases, scope_select
+from projections.ddl import (
+    SCOPE_VIEW_COLUMNS,
+    SMALL_GRANULE_ROWS,
+    Column,
+    Index,
+    Table,
+    View,
+    quoted,
+    scope_aliases,
+    scope_select,
+)
 from projections.event_tables import LOW
 from schemas.metrics import Aggregate, Metric
 
@@ -32,9 +42,12 @@ METRIC_COLUMNS: tuple[Column, ...] = (
     Column("min", "Float64", "最小值 lowest value; 0 for metrics without values"),
     Column("max", "Float64", "最大值 highest value; 0 for metrics without values"),
     Column("energy_sum", "Float64", "声能合计 sum of 10^(L/10), for energy means of levels in dB; else 0"),
-    Column("uniq_state", "AggregateFunction(uniq, String)", "去重状态 distinct values, for uniqMerge; else empty"),
+    Column(
+        "uniq_state", "AggregateFunction(uniq, String)", "去重状态 distinct values, for uniqMerge; else empty",
+        read_as="finalizeAggregation(uniq_state)",
+    ),
     Column("version", "UInt64", "计算批次 run that computed the row; the greatest wins"),
-)
+)  # fmt: skip
 ROLLUP_COLUMNS = tuple(column.name for column in METRIC_COLUMNS)
 
 # What a mean needs besides the count, to be put together over windows and scopes. (States of distinct counts stay in
@@ -56,6 +69,7 @@ def metrics_table(grain: str) -> Table:
         order_by=("metric", "scope", "window_start", "dim_1", "dim_2"),
         partition_by=partition_by,
         indexes=(Index("by_version", "version"),),
+        granule_rows=SMALL_GRANULE_ROWS,
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from projections.ddl import (
     COMMUNITY_PATH,
     SCOPE_VIEW_COLUMNS,
+    SMALL_GRANULE_ROWS,
     Column,
     Declared,
     MaterializedView,
@@ -85,6 +86,7 @@ def _latest_table(latest: Latest) -> Table:
         columns=(COMMUNITY_COLUMN, *_KEPT, *data_columns(latest.event_type), *scope_aliases()),
         engine="ReplacingMergeTree(event_time)",
         order_by=("community_path" if latest.key else "scope", *latest.key),
+        granule_rows=SMALL_GRANULE_ROWS,
     )
 
 
@@ -120,6 +122,13 @@ def _latest_view(latest: Latest) -> View:
 
 
 _BATTERY_TIME = f"Tuple({DATETIME}, UInt64)"
+
+
+def _latest(name: str, comment: str) -> Column:
+    kind = f"AggregateFunction(argMax, Nullable(Float64), {_BATTERY_TIME})"
+    return Column(name, kind, comment, read_as=f"finalizeAggregation({name})")
+
+
 _LAST_SEEN = Table(
     name="device_last_seen_state",
     comment="设备最后上报: 请查询视图 device_last_seen; query the view device_last_seen",
@@ -130,8 +139,8 @@ _LAST_SEEN = Table(
             "last_seen", f"SimpleAggregateFunction(max, {DATETIME})", "最后上报 latest event time of the device, UTC"
         ),
         Column("last_recorded", f"SimpleAggregateFunction(max, {DATETIME})", "最后记录 latest recorded time, UTC"),
-        Column("battery", f"AggregateFunction(argMax, Nullable(Float64), {_BATTERY_TIME})", "电量 latest charge left"),
-        Column("rssi", f"AggregateFunction(argMax, Nullable(Float64), {_BATTERY_TIME})", "信号 latest signal, dBm"),
+        _latest("battery", "电量 latest charge left"),
+        _latest("rssi", "信号 latest signal, dBm"),
     ),
     engine="AggregatingMergeTree",
     order_by=("community_path", "device"),

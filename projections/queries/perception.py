@@ -15,7 +15,6 @@ from projections.queries.ports import (
 )
 from projections.queries.running import (
     COMMUNITY_RULE,
-    END_OF_TIME_MS,
     SCOPE_RULE,
     WHOLE_COMMUNITIES,
     Runner,
@@ -40,40 +39,30 @@ LEFT JOIN (
 WHERE state != 'retired'
 GROUP BY kind_name
 ORDER BY kind_name"""
-# Most devices have not changed since the span began: they are counted once, as number 0, and hold in every window. Only
-# the others' changes are put in order.
-CONNECTION_SQL = f"""SELECT toUInt32(0) AS number, countIf(status = 'online') AS online,
-    countIf(status != 'online') AS offline, toInt64(0) AS online_ms, toInt64(0) AS known_ms
+# Most devices have not changed since the span began: they are counted once, as number -1. Of the others every change is
+# a step: how many more are online, or known, from then on. Sums of steps and of steps times their time tell how many
+# there are at each window's end, and for how long there were.
+_CONNECTION_SQL = f"""SELECT toInt64(-1) AS number, toInt64(countIf(status = 'online')) AS online,
+    toInt64(count()) AS known, toInt64(0) AS online_at, toInt64(0) AS known_at
 FROM device_status_state FINAL
 WHERE {COMMUNITY_RULE} AND {SCOPE_RULE} AND status != 'retired'
   AND event_time < fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC')
 UNION ALL
-SELECT number, countIf(is_online AND till_ms >= end_ms) AS online,
-    countIf(NOT is_online AND till_ms >= end_ms) AS offline,
-    sumIf(overlap_ms, is_online) AS online_ms, sum(overlap_ms) AS known_ms
+SELECT %s AS number, sum(is_online - was_online) AS online, sum(is_known - was_known) AS known,
+    sum((is_online - was_online) * at_ms) AS online_at, sum((is_known - was_known) * at_ms) AS known_at
 FROM (
-    SELECT number, is_online, till_ms, {{ends_ms:Array(Int64)}}[number] AS end_ms,
-        least(till_ms, end_ms) - greatest(since_ms, {{starts_ms:Array(Int64)}}[number]) AS overlap_ms
-    FROM (
-        SELECT status = 'online' AS is_online, since_ms, ifNull(until_ms, {{forever_ms:Int64}}) AS till_ms
-        FROM (
-            SELECT scope, status, toUnixTimestamp64Milli(event_time) AS since_ms,
-                leadInFrame(toNullable(since_ms)) OVER (PARTITION BY of_device ORDER BY event_time, log_offset
-                    ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS until_ms
-            FROM (
-                SELECT scope, status, event_time, log_offset,
-                    sipHash128(substringIndex(scope, '/', 4), device) AS of_device
-                FROM device_status_log FINAL
-                WHERE {WHOLE_COMMUNITIES} AND of_device IN (
-                    SELECT sipHash128(community_path, device) FROM device_status_state FINAL
-                    WHERE {COMMUNITY_RULE} AND event_time >= fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC'))
-            )
-        )
-        WHERE {SCOPE_RULE} AND status != 'retired' AND since_ms < {{last_ms:Int64}} AND till_ms > {{first_ms:Int64}}
-    )
-    ARRAY JOIN arrayFilter(
-        (n, start_ms, stop_ms) -> start_ms < till_ms AND stop_ms > since_ms,
-        arrayEnumerate({{starts_ms:Array(Int64)}}), {{starts_ms:Array(Int64)}}, {{ends_ms:Array(Int64)}}) AS number
+    SELECT greatest(event_time, fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC')) AS at,
+        toUnixTimestamp64Milli(at) - {{first_ms:Int64}} AS at_ms,
+        toInt64(status = 'online' AND {SCOPE_RULE}) AS is_online,
+        toInt64(status != 'retired' AND {SCOPE_RULE}) AS is_known,
+        lagInFrame(is_online) OVER changes AS was_online, lagInFrame(is_known) OVER changes AS was_known
+    FROM device_status_log FINAL
+    WHERE {WHOLE_COMMUNITIES} AND event_time < fromUnixTimestamp64Milli({{last_ms:Int64}}, 'UTC')
+      AND (substringIndex(scope, '/', 4), device) IN (
+        SELECT community_path, device FROM device_status_state FINAL
+        WHERE {COMMUNITY_RULE} AND event_time >= fromUnixTimestamp64Milli({{first_ms:Int64}}, 'UTC'))
+    WINDOW changes AS (PARTITION BY substringIndex(scope, '/', 4), device ORDER BY event_time, log_offset
+        ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 )
 GROUP BY number"""
 ALERTS_SQL = f"""SELECT detector, rule, severity, countIf(state = 'open') AS open,
@@ -101,7 +90,7 @@ FROM (
 GROUP BY community_path, gate
 ORDER BY of_gate DESC, community_path, gate_name
 LIMIT {{gates:UInt32}}"""
-_NO_CHANGE = {"online": 0, "offline": 0, "online_ms": 0, "known_ms": 0}
+_NO_STEP = {"online": 0, "known": 0, "online_at": 0, "known_at": 0}
 
 
 def board(runner: Runner, query: BoardQuery) -> PerceptionBoard:
@@ -129,29 +118,25 @@ def _connection(
 ) -> tuple[tuple[ConnectionPoint, ...], float | None]:
     """Points of every window that has begun, and the availability over all of them."""
     known_to_ms = epoch_ms(query.known_to)
-    starts = [at for at in query.windows.starts() if at < query.known_to]
-    starts_ms = [epoch_ms(at) for at in starts]
-    ends_ms = [min(end, known_to_ms) for end in (*starts_ms[1:], epoch_ms(query.windows.end))]
+    starts = {number: at for number, at in numbered_starts(query.windows).items() if at < query.known_to}
     if not starts:
         return (), None
-    parameters = {
-        "starts_ms": starts_ms,
-        "ends_ms": ends_ms,
-        "first_ms": starts_ms[0],
-        "last_ms": ends_ms[-1],
-        "forever_ms": END_OF_TIME_MS,
-    }
-    rows = {row["number"]: row for row in runner.rows(CONNECTION_SQL, parameters | scope)}
-    unchanged = rows.pop(0)
+    ends = [*list(starts.values())[1:], query.windows.end]
+    first_ms, last_ms = epoch_ms(query.windows.start), min(epoch_ms(query.windows.end), known_to_ms)
+    sql = _CONNECTION_SQL % window_number_sql(query.windows, "at")
+    parameters = scope | window_parameters(query.windows) | {"first_ms": first_ms, "last_ms": last_ms}
+    steps = {row["number"]: row for row in runner.rows(sql, parameters)}
+    online, known = (steps[-1][name] for name in ("online", "known"))
     points, online_ms, known_ms = [], 0, 0
-    for number, (start, start_ms, end_ms) in enumerate(zip(starts, starts_ms, ends_ms, strict=True), 1):
-        row = rows.get(number, _NO_CHANGE)  # ClickHouse counts array elements from 1
-        online, offline = row["online"] + unchanged["online"], row["offline"] + unchanged["offline"]
-        window_ms = end_ms - start_ms
-        of_window_ms = row["online_ms"] + unchanged["online"] * window_ms
-        known_of_window_ms = row["known_ms"] + (unchanged["online"] + unchanged["offline"]) * window_ms
-        points.append(ConnectionPoint(start, online, offline, _ratio(of_window_ms, known_of_window_ms)))
-        online_ms, known_ms = online_ms + of_window_ms, known_ms + known_of_window_ms
+    for (number, start), end in zip(starts.items(), ends, strict=True):
+        step, end_ms = steps.get(number, _NO_STEP), min(epoch_ms(end), known_to_ms)
+        window_ms, till_ms = end_ms - epoch_ms(start), end_ms - first_ms
+        # who was there all the time, and who came or went: from the step to the window's end
+        online_of_window_ms = online * window_ms + step["online"] * till_ms - step["online_at"]
+        known_of_window_ms = known * window_ms + step["known"] * till_ms - step["known_at"]
+        online, known = online + step["online"], known + step["known"]
+        points.append(ConnectionPoint(start, online, known - online, _ratio(online_of_window_ms, known_of_window_ms)))
+        online_ms, known_ms = online_ms + online_of_window_ms, known_ms + known_of_window_ms
     return tuple(points), _ratio(online_ms, known_ms)
 
 

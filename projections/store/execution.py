@@ -18,9 +18,10 @@ from projections.store.engine import Counts, Engine, EngineConnection, EngineStr
 from projections.store.errors import StoreError, readonly_refusal
 from projections.store.http_request import QueryRequest
 from projections.store.lexer import Kind, unquote
+from projections.store.remembered import VettedQueries
 from projections.store.running import RunningQueries
 from projections.store.sessions import Session, Sessions
-from projections.store.statements import Shape, Statement, read_statement
+from projections.store.statements import Shape, Statement
 from projections.store.vetting_names import names
 
 STREAMED_FORMATS = names(
@@ -41,6 +42,7 @@ class StoreParts:
     connections: Connections
     sessions: Sessions
     running: RunningQueries
+    vetted: VettedQueries
 
 
 @dataclass
@@ -66,11 +68,11 @@ class Run:
 
     def start(self) -> None:
         """:raises StoreError: refused by the rules, or failed in the engine."""
-        statement = read_statement(self.request.text, self.request.body)
+        is_view = self.parts.engine.is_view if self.account.readonly else None
+        statement = self.parts.vetted.read(self.request.text, self.request.body, is_view)
         self.readonly_query = statement.shape in (Shape.SELECT, Shape.REPORT)
-        vetting.vet_for_everyone(statement)
         if self.account.readonly:
-            statement = self._vet_reader(statement)
+            self._vet_reader_request()
         elif self.request.is_get:
             _refuse_write_by_get(statement)
         statement = self._kill_by_our_id(statement)
@@ -112,16 +114,15 @@ class Run:
             self._connection.close()
         self._connection = self._lease = None
 
-    def _vet_reader(self, statement: Statement) -> Statement:
+    def _vet_reader_request(self) -> None:
+        """What came with the statement."""
         vetting.check_reader_database(self.request.database)
-        sql = vetting.vet_for_reader(statement, self.parts.engine.is_view)
         for name in self.request.settings:
             if name == "readonly":
                 continue
             vetting.vet_reader_setting(name)
             if name in self.account.user.settings:
                 raise StoreError(452, "SETTING_CONSTRAINT_VIOLATION", f"Setting {name} should not be changed.")
-        return replace(statement, sql=sql)
 
     def _open(self, statement: Statement) -> None:
         keeps_session = bool(self.request.session_id) and not self.account.readonly

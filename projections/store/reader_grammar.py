@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -17,7 +16,6 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # falling back to an opaqu
 
 _EXPLAIN_KINDS = ("AST", "SYNTAX", "QUERY", "TREE", "PLAN", "PIPELINE", "ESTIMATE")
 _QUERY_STARTS = ("SELECT", "WITH")
-_REMEMBERED_CHARS = 16_384  # of one text; so the memory of them stays small
 
 
 def second_opinion(words: Sequence[Token], sql: bytes) -> None:
@@ -25,14 +23,7 @@ def second_opinion(words: Sequence[Token], sql: bytes) -> None:
     start = _query_start(words)
     if start is None:
         return  # SHOW, EXISTS, DESCRIBE of a name: no query inside
-    text = sql.decode("latin-1")[_offset(words, start, sql) :]
-    (_judge_once if len(text) <= _REMEMBERED_CHARS else _judge)(text)
-
-
-@lru_cache(maxsize=256)
-def _judge_once(text: str) -> None:
-    """Programs ask the same again and again, with other parameters. A refusal is an error, so it is not remembered."""
-    _judge(text)
+    _judge(sql.decode("latin-1")[_offset(words, start, sql) :])
 
 
 def _without_limit_by(text: str) -> str:

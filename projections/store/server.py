@@ -44,6 +44,7 @@ def _serve(config: StoreConfig, listener: socket.socket) -> None:
     from projections.store.connections import Connections
     from projections.store.engine import Engine
     from projections.store.execution import StoreParts
+    from projections.store.remembered import VettedQueries
     from projections.store.running import RunningQueries
     from projections.store.sessions import Sessions
 
@@ -53,7 +54,7 @@ def _serve(config: StoreConfig, listener: socket.socket) -> None:
         raise StoreStartError(f"The engine cannot open {config.data_dir}: {error}") from error
     connections = Connections(engine, max_idle=2 * config.max_concurrent_queries)
     sessions = Sessions(engine, time.monotonic, config.max_sessions)
-    app = StoreApp(StoreParts(config, engine, connections, sessions, RunningQueries()))
+    app = StoreApp(StoreParts(config, engine, connections, sessions, RunningQueries(), VettedQueries()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises it once more when done; the engine still has to close
     try:

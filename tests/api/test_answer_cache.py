@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from api.answer_cache import MAX_FRESH_S, REST, AnswerCache, AnswerKey, CacheLimits, How, Kept
 
 A, B = AnswerKey("metric", "wuhu/a", ("noise",)), AnswerKey("metric", "wuhu/b", ("noise",))
+LIMITS = CacheLimits(fresh_s=1.0, stale_s=2.0)
 
 
 @dataclass
 class World:
     """A cache whose work waits until the test lets it be done. What is built is the number of the build."""
 
-    limits: CacheLimits = field(default_factory=CacheLimits)
+    limits: CacheLimits = LIMITS
     now_s: float = 100.0
     takes_s: float = 0.0
     built: list[AnswerKey] = field(default_factory=list)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.answer_cache import CacheLimits
+from api.freshness import CACHED_S
 from api.known_keys import KNOWN_S, MAX_KNOWN, KnownKeys
 from projections.client import StoreUnavailableError
 from projections.queries.ports import DeviceQuery, DeviceRow
@@ -27,13 +28,14 @@ SCOPES = ("wuhu", "wuhu/jinghu", "wuhu/jinghu/a", "wuhu/jinghu2", "wuhu/yijiang"
 KEYS = {"all": Principal("k0", "reader", ""), "admin": Principal("ka", "admin", "")} | {
     f"of-{scope}": Principal(f"k{number}", "reader", scope) for number, scope in enumerate(SCOPES, 1)
 }
+LIMITS = CacheLimits(fresh_s=1.0, stale_s=2.0)
 PATHS = ("/v1/devices", "/v1/alerts", "/v1/boards/perception", "/v1/metrics/heartbeats", "/v1/devices/d-wuhu-jinghu")
 
 
 @pytest.fixture
 def http(world: Any) -> Iterator[TestClient]:
     """The app with its cache on and a device in every scope."""
-    world.cache, world.keys = CacheLimits(), FakeKeyRing(KEYS)
+    world.cache, world.keys = LIMITS, FakeKeyRing(KEYS)
     world.queries.device_rows = [
         DeviceRow(scope, "d-" + scope.replace("/", "-"), "noise", None, None, None, None, "online", None, None, None)
         for scope in SCOPES
@@ -100,7 +102,7 @@ def test_readers_of_the_same_scope_share_an_answer_that_says_its_age(world: Any,
 def test_a_kept_answer_keeps_its_as_of(world: Any, http: TestClient) -> None:
     """What was kept must not pass for as fresh as the log is now."""
     before = get(http, "all").json()
-    world.clock_s += 0.6
+    world.clock_s += CACHED_S
     where = TopicPartition("gridpulse.readings", 0)
     world.log_state.ends, world.log_state.last_ms = {where: 0}, {where: 1_000}
     assert get(http, "all", "/v1/metrics").json()["as_of"] != before["as_of"]
@@ -124,7 +126,7 @@ def test_raw_dead_letters_are_never_kept(world: Any, http: TestClient) -> None:
 
 def test_who_goes_away_takes_nothing_from_those_who_wait(world: Any) -> None:
     """The first asker is cancelled while the store works; the second, with the same question, gets the answer."""
-    world.cache, world.keys = CacheLimits(), FakeKeyRing(KEYS)
+    world.cache, world.keys = LIMITS, FakeKeyRing(KEYS)
     begun, go_on, asked_for = threading.Event(), threading.Event(), []
     inner = world.queries.devices
 

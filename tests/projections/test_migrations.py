@@ -147,3 +147,41 @@ def test_numbers_have_no_gaps(tmp_path: Path) -> None:
     (tmp_path / "two.sql").write_text("SELECT 1;")
     with pytest.raises(MigrationError, match=r"two\.sql"):
         load(tmp_path)
+
+
+CARRIED = (
+    "SELECT * FROM device_last_seen ORDER BY device",
+    "SELECT device, site FROM device_registry_state FINAL",
+    "SELECT metric, scope, sum, finalizeAggregation(uniq_state) FROM metrics_minute FINAL",
+)
+
+
+def test_small_granules_keep_what_there_was(new_database: Callable[..., Client], migrations: list[Migration]) -> None:
+    """Readings of a battery whatever came after, the later of two equals, the newer of two runs."""
+    client = new_database(migrated=False)
+    migrate(client, migrations=migrations[:11])
+    event = "'2026-03-0{} 08:00:00', '2026-03-09 00:00:00', 'w/d/s/c/g', '/iot', '{}', 'd1'"
+    for day, number, battery in ((1, 1, 0.8), (3, 2, 0.6), (4, 3, "NULL"), (2, 4, 0.7)):
+        client.command(
+            "INSERT INTO heartbeats (event_time, recorded_time, scope, source, event_id, device, battery_ratio, "
+            f"log_offset) VALUES ({event.format(day, number)}, {battery}, {number})"
+        )
+    for site in ("first", "second"):  # two entries of the same time: two parts, of which the later wins
+        client.command(
+            "INSERT INTO registry_devices (event_time, recorded_time, scope, source, event_id, device, site) "
+            f"VALUES ({event.format(1, site)}, '{site}')"
+        )
+    for run in (2, 1):
+        client.command(
+            "INSERT INTO metrics_minute (metric, scope, window_start, sum, uniq_state, version) "
+            f"SELECT 'noise', 'w/d/s/c/g', '2026-03-01 08:00:00', {run}, uniqState('a'), {run}"
+        )
+    before = [client.query(question).rows for question in CARRIED]
+    assert (before[1][0][1], before[0][0][4]) == ("second", 0.6)
+    assert migrate(client, migrations=migrations) == migrations[11:]
+    assert [client.query(question).rows for question in CARRIED] == before
+    client.command(
+        "INSERT INTO heartbeats (event_time, recorded_time, scope, source, event_id, device, battery_ratio, "
+        f"log_offset) VALUES ({event.format(5, 5)}, 0.5, 5)"
+    )
+    assert client.query("SELECT battery_ratio FROM device_last_seen").rows == [(0.5,)]

@@ -22,7 +22,8 @@ Outputs are a function of what is fed in, in order: see the lane. State: open al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from detectors import incident_text as text
 from detectors.contract import Emitted, derived_id
@@ -61,10 +62,6 @@ class Incidents:
         self._silences = Silences()
         self._groups = Groups()
         self._timers = TimerHeap()
-        self._when_due: dict[str, Callable[[AlertState, Moment], list[Emitted]]] = {  # the timers of an open alert
-            _QUIET: self._fell_quiet, _CLEAR: self._believed, _STEADY: self._steady, _FALL: self._fell,
-            _UNANSWERED: self._unanswered, _GROWN: self._grown,
-        }  # fmt: skip
 
     @property
     def version(self) -> str:
@@ -127,7 +124,7 @@ class Incidents:
         if kind in (_START, _END):
             (self._silences.start if kind == _START else self._silences.end)(name)
             return self._review_all(at)
-        return self._when_due[kind](self._book.open[name], at)
+        return self._WHEN_DUE[kind](self, self._book.open[name], at)
 
     # -- open and count ----------------------------------------------------------------------------------------------
     def _opened(self, key: str, detection: Detection, emitted: Emitted, at: Moment) -> list[Emitted]:
@@ -243,7 +240,7 @@ class Incidents:
     ) -> list[Emitted]:
         key, now_ms = alert.key, at.detected_ms
         self._book.end(alert, now_ms)
-        for kind in self._when_due:
+        for kind in self._WHEN_DUE:
             self._timers.cancel(f"{kind}:{key}")
         alert.last, alert.resolved_ms = detection, ended_ms
         alert.cleared = alert.lower = None
@@ -350,3 +347,10 @@ class Incidents:
             return []
         self._wait_for_people(first, at.detected_ms, anew=True)
         return [self._updated(first, at, text.stands(first.grouped))]
+
+    # -- timers ------------------------------------------------------------------------------------------------------
+    _WHEN_DUE: ClassVar[Mapping[str, Callable[[Incidents, AlertState, Moment], list[Emitted]]]] = {
+        _QUIET: _fell_quiet, _CLEAR: _believed, _STEADY: _steady, _FALL: _fell, _UNANSWERED: _unanswered,
+        _GROWN: _grown,
+    }  # fmt: skip
+    """Those of an open alert."""

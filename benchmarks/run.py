@@ -138,6 +138,7 @@ def run_benchmark(what: str, asked: Asked, note: Note = lambda _: None) -> Resul
         "benchmark": what,
         "log": "kafka" if asked.kafka else "sqlite",
         "runs": runs,
+        "rates_ratio": round(asked.machine_ratio, 3),  # of the rates that were not asked for, to the usual ones
         **medians(results),
         "cores": os.cpu_count(),
         "python": platform.python_version(),

@@ -97,3 +97,23 @@ def test_rates_in_proportion_to_the_machine_come_from_its_bare_loop() -> None:
     assert report.machine_ratio([slow]) == 0.25
     assert Asked(machine_ratio=0.25).usual_rate(20_000) == 5_000
     assert Asked(rate=700, machine_ratio=0.25).usual_rate(20_000) == 700
+
+
+def test_aims_for_a_faster_machine_are_also_shown_in_proportion() -> None:
+    loop = {"bare_loop_events_per_s": report.AIMS_BARE_LOOP_EVENTS_PER_S / 4, "rates_ratio": 1.0}
+    asked = {"benchmark": "query", "log": "sqlite", "board_p99_ms": 300.0}
+    text = report.markdown(
+        [
+            {"benchmark": "throughput", "log": "sqlite", **loop},
+            {"benchmark": "ingest", "log": "sqlite", "events_per_s": 8_000.0, "rates_ratio": 1.0},
+            {**asked, "rate": 100, "rates_ratio": 1.0}, {**asked, "rate": 25, "rates_ratio": 0.25},
+        ], date(2026, 3, 1), [],
+    )  # fmt: skip
+    of_boards = [line for line in text.splitlines() if "board_p99_ms" in line and "≤" in line]
+    assert "| ingest | sqlite | events_per_s | ≥ 30,000 | 8,000 ✗ |" in text
+    assert "| ingest | sqlite | events_per_s | ≥ 7,500 按本机比例 in proportion | 8,000 ✓ |" in text
+    assert of_boards == [
+        "| query, 100/s | sqlite | board_p99_ms | ≤ 100 | 300 ✗ |",
+        "| query, 25/s | sqlite | board_p99_ms | ≤ 100 | 300 ✗ |",
+        "| query, 25/s | sqlite | board_p99_ms | ≤ 400 按本机比例 in proportion | 300 ✓ |",
+    ]

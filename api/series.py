@@ -40,9 +40,15 @@ def meaning(metric: Metric) -> dict[str, Any]:
 
 
 async def answer_series(
-    context: ApiContext, scope: str, declared: Metric, asked: Windows, by: str | None, only: Sequence[str]
+    context: ApiContext,
+    scope: str,
+    declared: Metric,
+    asked: Windows,
+    span: tuple[str | None, str | None],
+    by: str | None,
+    only: Sequence[str],
 ) -> Response:
-    """From the cache, or worked out. :raises Refusal: too many points."""
+    """From the cache, or worked out. ``span``: from and to as they were written. :raises Refusal: too many points."""
 
     def build() -> MetricSeriesOut:
         freshness = context.freshness.of_metric(declared)
@@ -75,12 +81,14 @@ async def answer_series(
             ],
         )
 
-    parameters = (declared.name, asked, by, frozenset(only), asked.zone.key)
+    # As it was written: "the last hour" is the same question a minute later, or all dashboards would miss at once.
+    parameters = (declared.name, *span, asked.grain, by, frozenset(only), asked.zone.key)
     return await context.answering.answer("metric", scope, parameters, build)
 
 
 async def recent_minutes(context: ApiContext, scope: str, name: str) -> bytes:
     """The last two minutes and the one that is not over, as JSON."""
     zone = ZoneInfo(context.deps.site_timezone)
-    asked = windows(context.deps.now(), "-2m", None, "minute", zone, context.deps.limits.points)
-    return bytes((await answer_series(context, scope, declared_metric(name), asked, None, ())).body)
+    span = ("-2m", None)
+    asked = windows(context.deps.now(), *span, "minute", zone, context.deps.limits.points)
+    return bytes((await answer_series(context, scope, declared_metric(name), asked, span, None, ())).body)

@@ -80,7 +80,9 @@ async def get_perception(
             ],
         )
 
-    return await context.answering.answer("perception", scope, (asked, zone.key), build)
+    # The span as it was written: "the last 24 hours" is the same question when the next hour has begun.
+    parameters = (from_text, to_text, grain, zone.key)
+    return await context.answering.answer("perception", scope, parameters, build)
 
 
 def _change_ratio(row: AlertTrend) -> float | None:

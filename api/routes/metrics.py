@@ -80,8 +80,7 @@ async def get_metric(
     declared = declared_metric(metric)
     _check_split(declared, by, only)
     asked = windows(context.deps.now(), from_text, to_text, grain, zone, context.deps.limits.points)
-
-    return await answer_series(context, scope, declared, asked, by, only)
+    return await answer_series(context, scope, declared, asked, (from_text, to_text), by, only)
 
 
 def _check_split(metric: Metric, by: str | None, only: list[str]) -> None:

@@ -54,6 +54,7 @@ class World:
         default_factory=lambda: ApiLimits(body_bytes=200_000, decompressed_bytes=300_000, events=50)
     )
     clock_s: float = 0.0
+    now: datetime = NOON
     cache: CacheLimits = OFF
     live_log: MemoryLog = field(default_factory=empty_log)
     live: LiveLimits = LiveLimits(lifetime_s=0.0)  # noqa: RUF009 - frozen; streams end after they have begun
@@ -74,7 +75,7 @@ class World:
 
     def client(self) -> TestClient:
         deps = ApiDependencies(
-            self.queries, self.ingest, self.keys, self.log_state, lambda: NOON, "Asia/Shanghai", self.limits,
+            self.queries, self.ingest, self.keys, self.log_state, lambda: self.now, "Asia/Shanghai", self.limits,
             self.cache, live_log=self.live_log, live=self.live, subscriptions=self.registrar, resolve=self.resolve,
         )  # fmt: skip
         return TestClient(create_app(deps, lambda: self.clock_s), raise_server_exceptions=False)

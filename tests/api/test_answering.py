@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -107,6 +109,23 @@ def test_a_kept_answer_keeps_its_as_of(world: Any, http: TestClient) -> None:
     world.log_state.ends, world.log_state.last_ms = {where: 0}, {where: 1_000}
     assert get(http, "all", "/v1/metrics").json()["as_of"] != before["as_of"]
     assert get(http, "all").json() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("perception", "/v1/boards/perception"), ("metric", "/v1/metrics/heartbeats")]
+)
+def test_an_hour_that_begins_makes_nobody_wait(world: Any, http: TestClient, kind: str, path: str) -> None:
+    """All dashboards ask about other windows from one moment on: they get what there is while that is worked out."""
+    before = get(http, "all", path).json()["to_time"]
+    world.now += timedelta(hours=1)
+    world.clock_s += LIMITS.fresh_s + 0.1
+    assert get(http, "all", path).json()["to_time"] == before
+    assert counted(http, kind, "miss") == 1.0
+    for _ in range(500):
+        if get(http, "all", path).json()["to_time"] != before:
+            return
+        time.sleep(0.01)
+    pytest.fail("the new windows never came")
 
 
 def test_failures_are_not_kept(world: Any, http: TestClient) -> None:

@@ -42,7 +42,7 @@ class AnswerKey(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class CacheLimits:
     fresh_s: float = 2.0
-    stale_s: float = 10.0
+    stale_s: float = 5.0
     max_entries: int = 2_000
     max_bytes: int = 64 << 20
 

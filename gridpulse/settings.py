@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         2.0, ge=0.0, le=60.0, description="the API gives an answer again for so long; 0: asks the store every time"
     )
     answers_stale_s: float = Field(
-        10.0, ge=0.0, le=60.0, description="and for so long after that while it works out a new one"
+        5.0, ge=0.0, le=60.0, description="and for so long after that while it works out a new one"
     )
     answers_max_bytes: int = Field(64 << 20, ge=0, le=1 << 34, description="size of all answers that the API keeps")
     query_threads: int = Field(8, ge=1, le=64, description="questions that the API asks the store at a time")

@@ -336,9 +336,13 @@ def test_an_alert_survives_the_death_of_a_process(on_kafka: World, kafka_key: st
     on_kafka.parts[name] = on_kafka.start("run", name)
     until(lambda: after in alerts(), "the second alert")
     assert alerts() == {before: ("night_burst", 1), after: ("night_burst", 1)}
-    (shown,) = [
-        one for one in on_kafka.get("/v1/alerts", kafka_key, limit="500").json()["alerts"] if one["subject"] == after
-    ]
+
+    def shown_alerts() -> list[dict[str, Any]]:
+        answer = on_kafka.get("/v1/alerts", kafka_key, limit="500").json()
+        return [one for one in answer["alerts"] if one["subject"] == after]
+
+    until(lambda: bool(shown_alerts()), "the second alert in the API, which keeps answers for a moment")
+    (shown,) = shown_alerts()
     assert shown["observed"] == 99.0
     assert "99" in shown["reason_zh"]
     assert "99" in shown["reason_en"]

@@ -5,7 +5,8 @@ Key          what was asked and the scope that it was asked about. Whoever may a
 Fresh        an answer is given again for ``fresh_s``, or ``REST`` times as long as it took, if that is longer: so one
              costly question takes at most a fifth of a thread. ``MAX_FRESH_S`` at most. 0 turns everything off.
 Stale        for ``stale_s`` more it is still given, while a new one is being worked out: whoever looks regularly never
-             waits. A refresh that fails leaves the old answer until that time is over.
+             waits. A refresh that fails leaves the old answer until that time is over; one that is under way, and has
+             to wait since much is asked, ``GRACE_S`` longer.
 Together     questions with the same key are worked out once; a failure reaches all who wait, and is not kept. The work
              is a worker's, not the first asker's: who goes away takes nothing from the others.
 First        come those who wait: refreshes have a few workers of their own, and who can no longer be given the old
@@ -28,6 +29,7 @@ How = Literal["hit", "stale", "miss", "coalesced", "off"]
 Submit = Callable[[Callable[[], None]], None]
 REST = 4.0
 MAX_FRESH_S = 10.0
+GRACE_S = 10.0
 LARGEST = 8  # an answer may fill this part of the bytes at most
 
 
@@ -97,7 +99,8 @@ class AnswerCache:
         if self._limits.fresh_s <= 0.0:
             return "off", self._begin(key, _Work(build), self._submit)
         with self._lock:
-            kept, work = self._young(key), self._under_way.get(key)
+            work = self._under_way.get(key)
+            kept = self._young(key, self._limits.stale_s + (0.0 if work is None else GRACE_S))
             if kept is not None:
                 is_fresh = self._monotonic_s() < kept.fresh_until_s
                 if is_fresh or work is not None:
@@ -112,12 +115,12 @@ class AnswerCache:
             self._begin(key, work, self._refresh)
             return "stale", kept
 
-    def _young(self, key: AnswerKey) -> Kept | None:
+    def _young(self, key: AnswerKey, stale_s: float) -> Kept | None:
         """The answer that may still be given; it has been used."""
         kept = self._kept.get(key)
         if kept is None:
             return None
-        if self._monotonic_s() >= kept.fresh_until_s + self._limits.stale_s:
+        if self._monotonic_s() >= kept.fresh_until_s + stale_s:
             self._drop(key)
             return None
         self._kept.move_to_end(key)

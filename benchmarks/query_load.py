@@ -60,6 +60,19 @@ def ask(host: str, port: int, questions: Sequence[Question], rate: float, second
     return asyncio.run(_ask(host, port, questions, rate, seconds, random.Random(seed)))
 
 
+def ask_each(host: str, port: int, questions: Sequence[Question]) -> Answers:
+    """Every different question once, one after another: what the first to look has to wait."""
+    return asyncio.run(_ask_each(host, port, list(dict.fromkeys(questions))))
+
+
+async def _ask_each(host: str, port: int, questions: Sequence[Question]) -> Answers:
+    answers, client = Answers(), _Client(host, port)
+    for question in questions:
+        await _one(client, question, time.perf_counter(), answers)
+    client.close()
+    return answers
+
+
 async def _ask(
     host: str, port: int, questions: Sequence[Question], rate: float, seconds: float, chance: random.Random
 ) -> Answers:

@@ -119,8 +119,8 @@ def markdown(results: Sequence[Result], day: date, plots: Sequence[tuple[str, st
         "machines differ by two and more.\n",
         f"绝对目标针对裸循环 {AIMS_BARE_LOOP_EVENTS_PER_S:,}/s 的机器,另按本机比例的速率再测 Absolute aims are for "
         "a machine whose bare loop does so many; latency and queries are also measured at rates in proportion to this "
-        "one. 标“按本机比例”者,目标也按比例 Where it says so the aim is in proportion, too: less per second, and longer "
-        "for what has to be worked out.\n",
+        "one. 标“按本机比例”者,目标也按比例 Where it says so the aim is in proportion, too: less per second, and "
+        "longer for what has to be worked out.\n",
         "| 项 benchmark | 日志 log | 指标 figure | 目标 aim | 实测 measured |\n|---|---|---|---|---|",
         *(row for result in results for row in _target_rows(result, machine_ratio(results))),
         "",

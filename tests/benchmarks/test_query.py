@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.query import query
-from benchmarks.query_load import Question, ask
+from benchmarks.query_load import Question, ask, ask_each
 from gridpulse.free_ports import free_ports
 
 QUESTIONS, RATE = 30, 100
@@ -47,6 +47,13 @@ def slow_server() -> Iterator[int]:
         thread.start()
         yield server.server_port
         server.shutdown()
+
+
+def test_the_first_time_every_different_question_is_asked_once(slow_server: int) -> None:
+    Slow.all_came.set()
+    questions = [Question("metric", "/", "k"), Question("metric", "/none", "k"), Question("metric", "/", "other")] * 2
+    answers = ask_each("127.0.0.1", slow_server, questions)
+    assert (answers.statuses[200], answers.statuses[404]) == (2, 1)
 
 
 def test_a_slow_answer_holds_up_nobody_and_every_question_counts(slow_server: int) -> None:

@@ -27,7 +27,7 @@ from gridpulse.up import api_child
 
 HISTORY_METRICS = ("heartbeats", "presence", "temperature")
 MINUTES_OF_HISTORY, HOURS_OF_HISTORY = 120, 24 * 14
-FIRST_S = 20.0  # that it may take to ask each question once
+FIRST_S = 30.0  # that it may take at most to ask each question once
 _ANSWERS = re.compile(r'gridpulse_answers_total\{how="(\w+)",kind="\w+"\} ([0-9.e+]+)')
 Note = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def query(
         live.supervisor.start(api_child(live.settings))
         note("the load")
         with _feeding(live, devices, round(feed_rate * (seconds + 2 * warm_s + FIRST_S)), feed_rate) as feeder:
-            _say_go(feeder)
+            _say(feeder, "go")
             began_s = time.monotonic()
             first = ask_each("127.0.0.1", live.settings.api_port, questions)
             ask("127.0.0.1", live.settings.api_port, questions, rate, warm_s, seed=1)  # not counted
@@ -65,6 +65,7 @@ def query(
             found, spent = _found(live, questions[0].key), live.spent().since(cpu_before)
             lag_s = _lag_s(live, questions[0].key)
             busy_s = time.monotonic() - began_s
+            _say(feeder, "end")
             fed = _outcome(feeder)
         return {
             "rate": rate, "seconds": seconds, "feed_rate": feed_rate, "devices": devices, **answers.flat(),
@@ -146,9 +147,9 @@ def _paths() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("GRIDPULSE_")}
 
 
-def _say_go(feeder: subprocess.Popen[bytes]) -> None:
+def _say(feeder: subprocess.Popen[bytes], word: str) -> None:
     assert feeder.stdin is not None
-    feeder.stdin.write(b"go\n")
+    feeder.stdin.write(f"{word}\n".encode())
     feeder.stdin.flush()
 
 

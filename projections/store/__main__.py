@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from projections.store.config import StoreConfig, StoreStartError
 
 START_FAILED = 3
+NICENESS = 5
+"""The engine has as many threads at work as it likes; who answers from memory beside it should not wait for them."""
 
 
 def main() -> int:
@@ -16,6 +19,7 @@ def main() -> int:
     )
     try:
         config = StoreConfig.from_json(sys.stdin.read())
+        os.nice(NICENESS)
         from projections.store.server import run_store
 
         run_store(config)

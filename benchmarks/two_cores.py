@@ -53,7 +53,6 @@ def _decode(settings: Settings, first: bool, begin: Barrier, said: Queue[_Decode
     with adapters.the_log(settings) as log:
         batches = list(_read(log, settings))
         decode = adapters.flow_ports(settings, log, "detect").decode
-        decode(batches[0])  # what is made once is made
 
         def work() -> tuple[float, float, float]:
             began_s, cpu_s = time.monotonic(), time.process_time()
@@ -61,6 +60,7 @@ def _decode(settings: Settings, first: bool, begin: Barrier, said: Queue[_Decode
                 decode(batch)
             return began_s, time.monotonic(), time.process_time() - cpu_s
 
+        work()  # what is made once is made, and memory is there: else being alone would only mean being first
         begin.wait(TIMEOUT_S)
         alone = work() if first else None
         begin.wait(TIMEOUT_S)

